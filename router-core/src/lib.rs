@@ -1,5 +1,55 @@
 //! Decides where an AI request goes.
-pub mod ids;
-pub mod money;
-pub mod score;
-pub mod tokens;
+//!
+//! Pure: no socket, no file, no environment, no spawn, and no answer that depends on a hidden clock. Three calls tell the story:
+//!
+//! 1. [`decide`] takes an immutable [`Snapshot`] of the policy, the long-lived [`State`], a digested request and the
+//!    time, and answers with ordered candidates and a receipt, or with a [`Rejection`]. It changes nothing.
+//! 2. [`begin`] claims an attempt at a candidate.
+//! 3. [`Attempt::record`] settles it. An attempt that is dropped releases what it held as cancelled.
+
+mod attempt;
+mod breaker;
+mod cache;
+mod capability;
+mod decision;
+mod dialect;
+mod digest;
+mod estimate;
+mod ids;
+mod money;
+mod profile;
+mod registry;
+mod rejection;
+mod request;
+mod router;
+mod rule;
+mod score;
+mod select;
+mod snapshot;
+mod state;
+mod tenant;
+mod tokens;
+
+pub use attempt::{Attempt, Outcome, Refused};
+pub use breaker::BreakerState;
+pub use cache::{CacheKey, Entry, Framing, ResponseCache};
+pub use capability::{Capabilities, Capability};
+pub use decision::{CachePlan, Candidate, Considered, Decision, Receipt, Verdict};
+pub use dialect::{Dialect, Endpoint};
+pub use digest::{BodyFault, Changes, Digest, Fingerprint, FingerprintKey, Splices, Temperature};
+pub use estimate::estimate_tokens;
+pub use ids::{ModelId, ProfileIndex, ProviderId, RuleIndex, TenantId};
+pub use money::{TokenPrice, Usd};
+pub use profile::{Band, Bands, Objective, Profile};
+pub use registry::{
+    BreakerSettings, Model, Placement, PoolSettings, Pricing, Provider, Secret, Timeouts, UpstreamModel,
+};
+pub use rejection::{Fault, Reason, Rejection};
+pub use request::{CacheWish, RouteRequest};
+pub use router::{begin, decide};
+pub use rule::{Action, CacheRule, Comparison, Condition, Facts, Operator, Rule, Tags};
+pub use score::{Assessment, Domain, MAX_TERMS, Prompt, Scorer, Term};
+pub use snapshot::{CachePolicy, OutOfDomain, Parts, Requested, Snapshot};
+pub use state::{IdsExhausted, ModelState, State};
+pub use tenant::{KeyHash, Tenant, Tenants};
+pub use tokens::{Prices, TokenUsage};

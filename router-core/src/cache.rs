@@ -1,0 +1,5 @@
+//! Answers given before.
+
+mod exact;
+
+pub use exact::{CacheKey, Entry, Framing, ResponseCache};

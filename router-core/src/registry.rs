@@ -1,0 +1,9 @@
+//! The providers and models a policy defines.
+
+mod model;
+mod provider;
+mod secret;
+
+pub use model::{Model, Pricing, UpstreamModel};
+pub use provider::{BreakerSettings, Placement, PoolSettings, Provider, Timeouts};
+pub use secret::Secret;

@@ -1,0 +1,196 @@
+//! The three calls that tell the story: [`decide`], [`begin`], [`Attempt::record`].
+//!
+//! `decide` reads one immutable [`Snapshot`] and the long-lived [`State`] and changes neither; `begin` claims what an
+//! attempt needs; `record` settles it. Time and chance come in as arguments, so the same inputs give the same answer.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use smallvec::SmallVec;
+
+use crate::attempt::{Attempt, Refused};
+use crate::decision::{CachePlan, Candidate, Decision, Receipt};
+use crate::digest::Temperature;
+use crate::ids::{ModelId, ProfileIndex};
+use crate::profile::{Bands, Objective, Profile};
+use crate::registry::Placement;
+use crate::rejection::{Reason, Rejection};
+use crate::request::RouteRequest;
+use crate::rule::{Action, CacheRule, Facts};
+use crate::score::Domain;
+use crate::select::Choice;
+use crate::snapshot::{OutOfDomain, Requested, Snapshot};
+use crate::state::State;
+
+/// Decides where a request goes. Changes nothing.
+///
+/// # Errors
+/// A [`Rejection`] with a stable code where the policy refuses the request or no model can serve it.
+pub fn decide(
+    snapshot: &Snapshot,
+    state: &State,
+    request: &RouteRequest<'_>,
+    now: Instant,
+) -> Result<Decision, Rejection> {
+    let digest = request.digest;
+    let assessment = snapshot.scorer.score(&digest.prompt());
+    let facts = Facts {
+        tenant: request.tenant,
+        tags: &request.tags,
+        endpoint: digest.endpoint(),
+        model: &digest.model,
+        complexity: assessment.complexity(),
+        prompt_tokens: digest.prompt_tokens,
+        needs: digest.needs,
+        placement: request.placement,
+    };
+    let matched = snapshot.first_match(&facts);
+    let default_action = Action::default();
+    let action = matched.map_or(&default_action, |(_, rule)| &rule.action);
+    let requested = snapshot.resolve(&digest.model);
+    let selection = Selection::of(snapshot, requested, action);
+    let mut receipt = Receipt {
+        band: selection.bands.band(assessment.complexity()),
+        assessment,
+        rule: matched.map(|(index, _)| index),
+        profile: selection.profile,
+        objective: selection.objective,
+        prompt_tokens: digest.prompt_tokens,
+        output_tokens: 0,
+        considered: SmallVec::new(),
+    };
+    let chosen = selection
+        .refuse(snapshot, request, action)
+        .and_then(|()| selection.choose(snapshot, state, request, action, &mut receipt, now));
+    match chosen {
+        Ok(candidates) => Ok(Decision {
+            candidates,
+            cache: cache_plan(snapshot, request, &action.cache),
+            max_output_tokens: action.max_output_tokens,
+            receipt,
+        }),
+        Err(reason) => Err(Rejection { reason, receipt: Box::new(receipt) }),
+    }
+}
+
+/// Claims an attempt at `candidate`. `last` says that no other candidate is left: then its breaker is passed by.
+///
+/// # Errors
+/// [`Refused`] where the breaker opened since the decision; try the next candidate.
+pub fn begin(
+    snapshot: &Snapshot,
+    state: &Arc<State>,
+    candidate: &Candidate,
+    last: bool,
+    now: Instant,
+) -> Result<Attempt, Refused> {
+    let settings = snapshot.provider(candidate.provider).map(|provider| provider.breaker).unwrap_or_default();
+    Attempt::claim(state, candidate.model, settings, last, now)
+}
+
+/// Who chooses among which models: the caller, a rule or a profile.
+struct Selection {
+    requested: Option<Requested>,
+    profile: Option<ProfileIndex>,
+    candidates: SmallVec<[ModelId; 8]>,
+    /// Whether the router chooses, so that bands order the placements.
+    free: bool,
+    bands: Bands,
+    objective: Objective,
+    fallback: bool,
+}
+
+impl Selection {
+    fn of(snapshot: &Snapshot, requested: Option<Requested>, action: &Action) -> Self {
+        let asked = match requested {
+            Some(Requested::Auto(profile)) => Some(profile),
+            _ => None,
+        };
+        let profile = action.profile.or(asked);
+        let chooser: Option<&Profile> = profile.and_then(|index| snapshot.profile(index));
+        let candidates: SmallVec<[ModelId; 8]> = match (&action.candidates, chooser, requested) {
+            (Some(candidates), _, _) => candidates.iter().copied().collect(),
+            (None, Some(profile), _) => profile.candidates.iter().copied().collect(),
+            (None, None, Some(Requested::Model(model))) => SmallVec::from_slice(&[model]),
+            _ => SmallVec::new(),
+        };
+        let default = snapshot.profiles().first();
+        let bands = chooser.or(default).map_or_else(Bands::default, |profile| profile.bands);
+        Self {
+            requested,
+            profile,
+            free: action.candidates.is_some() || chooser.is_some(),
+            candidates,
+            bands: action.bands.unwrap_or(bands),
+            objective: action.objective.or(chooser.map(|profile| profile.objective)).unwrap_or_default(),
+            fallback: chooser.is_none_or(|profile| profile.fallback),
+        }
+    }
+
+    /// What the policy refuses before any model is looked at.
+    fn refuse(&self, snapshot: &Snapshot, request: &RouteRequest<'_>, action: &Action) -> Result<(), Reason> {
+        if self.requested.is_none() && self.candidates.is_empty() {
+            let name = &request.digest.model;
+            let near = snapshot.near_names(name).into_iter().map(Into::into).collect();
+            return Err(Reason::ModelNotFound { name: name.clone(), near });
+        }
+        match &action.deny {
+            Some(message) => Err(Reason::PolicyDenied { message: message.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    fn choose(
+        &self,
+        snapshot: &Snapshot,
+        state: &State,
+        request: &RouteRequest<'_>,
+        action: &Action,
+        receipt: &mut Receipt,
+        now: Instant,
+    ) -> Result<SmallVec<[Candidate; 4]>, Reason> {
+        let max_cost = [request.max_cost, action.max_cost].into_iter().flatten().min();
+        let choice = Choice {
+            snapshot,
+            state,
+            request,
+            band: self.free.then_some(receipt.band),
+            objective: self.objective,
+            placement: strictest(request.placement, action.placement),
+            max_cost,
+            fallback: self.fallback,
+            max_output_tokens: action.max_output_tokens,
+            now,
+        };
+        let outside = receipt.assessment.domain == Domain::Outside && self.profile.is_some();
+        match snapshot.out_of_domain {
+            OutOfDomain::Model(model) if outside && action.candidates.is_none() => {
+                choice.choose(&[model], receipt)
+            }
+            _ => choice.choose(&self.candidates, receipt),
+        }
+    }
+}
+
+/// What the caller and the rule demand together; internal wins.
+fn strictest(caller: Option<Placement>, rule: Option<Placement>) -> Option<Placement> {
+    match (caller, rule) {
+        (Some(Placement::Internal), _) | (_, Some(Placement::Internal)) => Some(Placement::Internal),
+        (caller, rule) => caller.or(rule),
+    }
+}
+
+/// How the cache takes part: by policy, then by rule, then by what the caller wishes.
+fn cache_plan(snapshot: &Snapshot, request: &RouteRequest<'_>, rule: &CacheRule) -> CachePlan {
+    let digest = request.digest;
+    let deterministic = digest.temperature == Temperature::Zero || !digest.endpoint().generates();
+    let enabled = rule.enabled.unwrap_or(snapshot.cache.enabled)
+        && (deterministic || rule.any_temperature == Some(true))
+        && digest.choices == 1
+        && !digest.ambiguous
+        && !request.cache.no_store;
+    let ttl = rule.ttl.unwrap_or(snapshot.cache.ttl);
+    // A caller may ask for less, never for more, than the policy keeps.
+    let ttl = request.cache.ttl.map_or(ttl, |wish| wish.min(ttl));
+    CachePlan { read: enabled && !request.cache.no_read, write: enabled && ttl > Duration::ZERO, ttl }
+}

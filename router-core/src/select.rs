@@ -1,0 +1,226 @@
+//! Which of the candidates are admissible, and in which order they are tried.
+
+use std::cmp::Ordering;
+use std::time::Instant;
+
+use smallvec::SmallVec;
+
+use crate::decision::{Candidate, Considered, Receipt, Verdict};
+use crate::ids::ModelId;
+use crate::money::Usd;
+use crate::profile::{Band, Objective};
+use crate::registry::{Model, Placement, Provider};
+use crate::rejection::Reason;
+use crate::request::RouteRequest;
+use crate::snapshot::Snapshot;
+use crate::state::State;
+use crate::tokens::TokenUsage;
+
+/// What a choice depends on.
+pub(crate) struct Choice<'a, 'r> {
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) state: &'a State,
+    pub(crate) request: &'a RouteRequest<'r>,
+    /// `None`: the caller named the model, so the band orders nothing.
+    pub(crate) band: Option<Band>,
+    pub(crate) objective: Objective,
+    pub(crate) placement: Option<Placement>,
+    pub(crate) max_cost: Option<Usd>,
+    pub(crate) fallback: bool,
+    pub(crate) max_output_tokens: Option<u64>,
+    pub(crate) now: Instant,
+}
+
+/// One admissible model with what it is ordered by.
+#[derive(Clone, Copy)]
+struct Ranked {
+    candidate: Candidate,
+    tier: u8,
+    /// 0 for the placement that the band prefers, 1 for the other.
+    group: u8,
+    unhealthy: bool,
+}
+
+impl Choice<'_, '_> {
+    /// Looks at every candidate, writes each one's fate into the receipt and returns the order of attempts.
+    pub(crate) fn choose(
+        &self,
+        candidates: &[ModelId],
+        receipt: &mut Receipt,
+    ) -> Result<SmallVec<[Candidate; 4]>, Reason> {
+        let mut ranked: SmallVec<[Ranked; 8]> = SmallVec::new();
+        for id in candidates {
+            let Some((model, provider)) = self.snapshot.target(*id) else { continue };
+            let output = self.output_tokens(model);
+            let expected_cost = self.expected_cost(model, output);
+            let verdict = match self.inadmissible(model, provider, expected_cost, output) {
+                Some(verdict) => verdict,
+                None => {
+                    ranked.push(self.rank(model, provider, expected_cost));
+                    Verdict::Chosen
+                }
+            };
+            receipt.considered.push(Considered { model: *id, expected_cost, verdict });
+        }
+        self.drop_fallbacks(&mut ranked, receipt);
+        self.drop_unhealthy(&mut ranked, receipt);
+        ranked.sort_by(|a, b| self.order(a, b));
+        place_verdicts(&ranked, receipt);
+        if ranked.is_empty() {
+            return Err(self.reason(receipt));
+        }
+        Ok(ranked.iter().map(|ranked| ranked.candidate).collect())
+    }
+
+    fn rank(&self, model: &Model, provider: &Provider, expected_cost: Option<Usd>) -> Ranked {
+        let preferred = match self.band {
+            None => provider.placement,
+            Some(Band::External) => Placement::External,
+            Some(Band::Internal | Band::Hybrid) => Placement::Internal,
+        };
+        let open_for = self.state.model(model.id).map(|state| state.breaker.open_for(self.now));
+        Ranked {
+            candidate: Candidate {
+                model: model.id,
+                provider: provider.id,
+                placement: provider.placement,
+                expected_cost,
+                timeouts: provider.timeouts,
+            },
+            tier: model.tier,
+            group: u8::from(provider.placement != preferred),
+            unhealthy: open_for.is_some_and(|open_for| !open_for.is_zero()),
+        }
+    }
+
+    /// Why a model cannot serve the request, whatever its health.
+    fn inadmissible(
+        &self,
+        model: &Model,
+        provider: &Provider,
+        expected_cost: Option<Usd>,
+        output: u64,
+    ) -> Option<Verdict> {
+        let digest = self.request.digest;
+        if provider.dialect != digest.endpoint().dialect() {
+            return Some(Verdict::Dialect(provider.dialect));
+        }
+        if self.placement.is_some_and(|placement| placement != provider.placement) {
+            return Some(Verdict::Placement(provider.placement));
+        }
+        if let Some(capability) = model.capabilities.missing(digest.needs) {
+            return Some(Verdict::Lacks(capability));
+        }
+        if let Some(context) = model.context_tokens
+            && digest.prompt_tokens.saturating_add(output.min(digest.max_output_tokens.unwrap_or(0)))
+                > context
+        {
+            return Some(Verdict::Context(context));
+        }
+        let too_dear = |limit| expected_cost.is_none_or(|cost| cost > limit);
+        self.max_cost.is_some_and(too_dear).then_some(Verdict::CostLimit)
+    }
+
+    /// How long the answer is expected to be: what this model's answers were lately, within the stated limit.
+    fn output_tokens(&self, model: &Model) -> u64 {
+        if !self.request.digest.endpoint().generates() {
+            return 0;
+        }
+        let seen = self.state.model(model.id).and_then(crate::state::ModelState::mean_output_tokens);
+        let limits = [self.request.digest.max_output_tokens, self.max_output_tokens, model.max_output_tokens];
+        limits.into_iter().flatten().fold(seen.unwrap_or(OUTPUT_PRIOR_TOKENS), u64::min)
+    }
+
+    fn expected_cost(&self, model: &Model, output: u64) -> Option<Usd> {
+        let usage = TokenUsage { input: self.request.digest.prompt_tokens, output, ..TokenUsage::default() };
+        model.pricing.cost(&usage)
+    }
+
+    /// In bands internal and external without fallback, the other placement does not stand by.
+    fn drop_fallbacks(&self, ranked: &mut SmallVec<[Ranked; 8]>, receipt: &mut Receipt) {
+        let Some(band @ (Band::Internal | Band::External)) = self.band else { return };
+        if self.fallback {
+            return;
+        }
+        for dropped in ranked.iter().filter(|ranked| ranked.group == 1) {
+            mark(receipt, dropped.candidate.model, Verdict::Band(band));
+        }
+        ranked.retain(|ranked| ranked.group == 0);
+    }
+
+    /// Leaves out models whose breaker is open, unless that would leave none: the last one standing is always tried.
+    fn drop_unhealthy(&self, ranked: &mut SmallVec<[Ranked; 8]>, receipt: &mut Receipt) {
+        if ranked.iter().all(|ranked| ranked.unhealthy) {
+            return;
+        }
+        for dropped in ranked.iter().filter(|ranked| ranked.unhealthy) {
+            let model = dropped.candidate.model;
+            let open_for = self.state.model(model).map(|state| state.breaker.open_for(self.now));
+            mark(receipt, model, Verdict::Unhealthy(open_for.unwrap_or_default()));
+        }
+        ranked.retain(|ranked| !ranked.unhealthy);
+    }
+
+    /// The order of attempts. A stable sort keeps the policy's order among equals.
+    fn order(&self, a: &Ranked, b: &Ranked) -> Ordering {
+        let cost = |ranked: &Ranked| ranked.candidate.expected_cost.unwrap_or(Usd::MAX);
+        let dearness = cost(a).cmp(&cost(b));
+        a.group.cmp(&b.group).then_with(|| match self.objective {
+            Objective::Cheapest => dearness,
+            Objective::Best => b.tier.cmp(&a.tier).then(dearness),
+        })
+    }
+
+    /// Why nothing is left.
+    fn reason(&self, receipt: &Receipt) -> Reason {
+        let all = |matches: fn(&Verdict) -> bool| {
+            !receipt.considered.is_empty() && receipt.considered.iter().all(|c| matches(&c.verdict))
+        };
+        // A demanded placement fails closed, whatever else was wrong with the models that stay.
+        if let Some(placement) = self.placement
+            && receipt.considered.iter().any(|c| matches!(c.verdict, Verdict::Placement(_)))
+        {
+            return Reason::PlacementUnavailable { placement };
+        }
+        if let Some(limit) = self.max_cost
+            && (all(|v| matches!(v, Verdict::CostLimit | Verdict::Dialect(_)))
+                && receipt.considered.iter().any(|c| c.verdict == Verdict::CostLimit))
+        {
+            return Reason::CostLimit { limit };
+        }
+        Reason::NoCandidate { why: explain(self.snapshot, receipt).into() }
+    }
+}
+
+/// Answer tokens expected of a model that has not answered yet: the mean of a public production trace is about 210
+/// (Azure LLM inference 2023, conversations), rounded up to stay on the dear side.
+const OUTPUT_PRIOR_TOKENS: u64 = 256;
+
+fn mark(receipt: &mut Receipt, model: ModelId, verdict: Verdict) {
+    for considered in receipt.considered.iter_mut().filter(|considered| considered.model == model) {
+        considered.verdict = verdict;
+    }
+}
+
+fn place_verdicts(ranked: &[Ranked], receipt: &mut Receipt) {
+    for (position, ranked) in ranked.iter().enumerate() {
+        let verdict = match position {
+            0 => Verdict::Chosen,
+            n => Verdict::Standby(u8::try_from(n + 1).unwrap_or(u8::MAX)),
+        };
+        mark(receipt, ranked.candidate.model, verdict);
+    }
+}
+
+/// `small: lacks vision; big: speaks anthropic`
+fn explain(snapshot: &Snapshot, receipt: &Receipt) -> String {
+    if receipt.considered.is_empty() {
+        return "the policy names no candidates".to_owned();
+    }
+    let mut parts: SmallVec<[String; 8]> = SmallVec::new();
+    for considered in receipt.considered.iter().take(8) {
+        let name = snapshot.model(considered.model).map_or("?", |model| &model.name);
+        parts.push(format!("{name}: {}", considered.verdict));
+    }
+    parts.join("; ")
+}

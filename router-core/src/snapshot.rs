@@ -1,0 +1,250 @@
+//! All that a policy can change, immutable.
+//!
+//! A policy is compiled into a [`Snapshot`] aside and swapped in as one pointer. A request takes the snapshot once
+//! and keeps it to its last byte, so no request ever sees half of one policy and half of another.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::ids::{ModelId, ProfileIndex, ProviderId, RuleIndex, TenantId};
+use crate::profile::Profile;
+use crate::registry::{Model, Provider};
+use crate::rule::{Facts, Rule};
+use crate::score::Scorer;
+use crate::tenant::Tenants;
+
+/// Policy of the response cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CachePolicy {
+    /// Whether answers are cached where no rule says otherwise.
+    pub enabled: bool,
+    /// Whether a differently worded question may be answered from the cache.
+    pub semantic: bool,
+    /// How long an answer stays fresh.
+    pub ttl: Duration,
+    /// Bytes that all entries may hold together.
+    pub max_bytes: u64,
+    /// Changing this number forgets every answer.
+    pub epoch: u64,
+}
+
+impl Default for CachePolicy {
+    /// On, exact only, an hour, 64 MiB.
+    fn default() -> Self {
+        Self { enabled: true, semantic: false, ttl: Duration::from_secs(3600), max_bytes: 64 << 20, epoch: 0 }
+    }
+}
+
+/// What a requested model name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Requested {
+    /// `auto` or `auto:NAME`: the router chooses.
+    Auto(ProfileIndex),
+    /// A model of the policy, by name or alias.
+    Model(ModelId),
+}
+
+/// The parts a policy compiles to. [`Snapshot::new`] builds the look-up tables from them.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// Providers, any order.
+    pub providers: Vec<Provider>,
+    /// Models, any order; each names a provider of the list.
+    pub models: Vec<Model>,
+    /// Alias → model name, `auto` or `auto:NAME`; already resolved.
+    pub aliases: Vec<(Box<str>, Requested)>,
+    /// Profiles. The first one is what `auto` means.
+    pub profiles: Vec<Profile>,
+    /// Rules in the order of the policy.
+    pub rules: Vec<Rule>,
+    /// The model that savings are counted against.
+    pub baseline: Option<ModelId>,
+    /// Prefix of a model name → the wildcard model that serves unlisted names with it. Longest prefix wins.
+    pub unlisted: Vec<(Box<str>, ModelId)>,
+    /// Cache settings.
+    pub cache: CachePolicy,
+    /// Callers and their keys.
+    pub tenants: Tenants,
+    /// Judge of prompts.
+    pub scorer: Arc<dyn Scorer>,
+    /// Where prompts go that the scorer has never seen the like of.
+    pub out_of_domain: OutOfDomain,
+}
+
+/// What happens to a prompt unlike the scorer's training data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OutOfDomain {
+    /// The structural heuristic's score chooses the band.
+    #[default]
+    Structure,
+    /// This model answers.
+    Model(ModelId),
+}
+
+/// An immutable, compiled policy.
+#[derive(Debug)]
+pub struct Snapshot {
+    generation: u64,
+    providers: Vec<Option<Provider>>,
+    models: Vec<Option<Model>>,
+    names: HashMap<Box<str>, Requested>,
+    profiles: Vec<Profile>,
+    rules: Vec<Rule>,
+    unlisted: Vec<(Box<str>, ModelId)>,
+    /// The model that savings are counted against.
+    pub baseline: Option<ModelId>,
+    /// Cache settings.
+    pub cache: CachePolicy,
+    /// Callers and their keys.
+    pub tenants: Tenants,
+    /// Judge of prompts.
+    pub scorer: Arc<dyn Scorer>,
+    /// Where prompts go that the scorer has never seen the like of.
+    pub out_of_domain: OutOfDomain,
+}
+
+impl Snapshot {
+    /// Builds the look-up tables. `generation` counts the snapshots of a process, from 1.
+    #[must_use]
+    pub fn new(generation: u64, parts: Parts) -> Self {
+        let mut names = HashMap::new();
+        for (position, profile) in parts.profiles.iter().enumerate() {
+            let requested = Requested::Auto(ProfileIndex::new(position as u16));
+            if position == 0 {
+                names.insert("auto".into(), requested);
+            }
+            names.insert(format!("auto:{}", profile.name).into(), requested);
+        }
+        names.extend(parts.aliases);
+        names.extend(parts.models.iter().map(|model| (model.name.clone(), Requested::Model(model.id))));
+        let mut unlisted = parts.unlisted;
+        unlisted.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
+        Self {
+            generation,
+            providers: by_index(parts.providers, |provider| provider.id.index()),
+            models: by_index(parts.models, |model| model.id.index()),
+            names,
+            profiles: parts.profiles,
+            rules: parts.rules,
+            unlisted,
+            baseline: parts.baseline,
+            cache: parts.cache,
+            tenants: parts.tenants,
+            scorer: parts.scorer,
+            out_of_domain: parts.out_of_domain,
+        }
+    }
+
+    /// Which policy of this process this is, from 1.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// A provider of this policy.
+    #[must_use]
+    pub fn provider(&self, id: ProviderId) -> Option<&Provider> {
+        self.providers.get(id.index())?.as_ref()
+    }
+
+    /// A model of this policy.
+    #[must_use]
+    pub fn model(&self, id: ModelId) -> Option<&Model> {
+        self.models.get(id.index())?.as_ref()
+    }
+
+    /// A model and the provider that serves it.
+    #[must_use]
+    pub fn target(&self, id: ModelId) -> Option<(&Model, &Provider)> {
+        let model = self.model(id)?;
+        Some((model, self.provider(model.provider)?))
+    }
+
+    /// Every provider.
+    pub fn providers(&self) -> impl Iterator<Item = &Provider> {
+        self.providers.iter().flatten()
+    }
+
+    /// Every model.
+    pub fn models(&self) -> impl Iterator<Item = &Model> {
+        self.models.iter().flatten()
+    }
+
+    /// Every name a caller may ask for: models, aliases, `auto` and `auto:NAME`. No order.
+    pub fn names(&self) -> impl Iterator<Item = (&str, Requested)> {
+        self.names.iter().map(|(name, requested)| (&**name, *requested))
+    }
+
+    /// The profiles; the first is what `auto` means.
+    #[must_use]
+    pub fn profiles(&self) -> &[Profile] {
+        &self.profiles
+    }
+
+    /// A profile.
+    #[must_use]
+    pub fn profile(&self, index: ProfileIndex) -> Option<&Profile> {
+        self.profiles.get(index.index())
+    }
+
+    /// The rules, in order.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// A rule.
+    #[must_use]
+    pub fn rule(&self, index: RuleIndex) -> Option<&Rule> {
+        self.rules.get(index.index())
+    }
+
+    /// The first rule that matches.
+    #[must_use]
+    pub fn first_match(&self, facts: &Facts<'_>) -> Option<(RuleIndex, &Rule)> {
+        let position = self.rules.iter().position(|rule| rule.matches(facts))?;
+        Some((RuleIndex::new(position as u16), &self.rules[position]))
+    }
+
+    /// What a requested name stands for; unlisted names only where the policy lets them pass.
+    #[must_use]
+    pub fn resolve(&self, name: &str) -> Option<Requested> {
+        self.names.get(name).copied().or_else(|| {
+            let (_, model) = self.unlisted.iter().find(|(prefix, _)| name.starts_with(&**prefix))?;
+            (!name.starts_with("auto:")).then_some(Requested::Model(*model))
+        })
+    }
+
+    /// Up to three known names that look like `name`, most alike first.
+    #[must_use]
+    pub fn near_names(&self, name: &str) -> Vec<&str> {
+        let mut near: Vec<(f64, &str)> = self
+            .names
+            .keys()
+            .map(|known| (strsim::jaro_winkler(known, name), &**known))
+            .filter(|(similarity, _)| *similarity > 0.75)
+            .collect();
+        near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+        near.into_iter().take(3).map(|(_, known)| known).collect()
+    }
+
+    /// The tenant that a wildcard-free policy serves without keys.
+    #[must_use]
+    pub fn anonymous(&self) -> Option<TenantId> {
+        self.tenants.is_empty().then_some(TenantId::ANONYMOUS)
+    }
+}
+
+/// Spreads `items` over a table so that each stands at its own index.
+fn by_index<T>(items: Vec<T>, index: impl Fn(&T) -> usize) -> Vec<Option<T>> {
+    let mut table = Vec::new();
+    for item in items {
+        let at = index(&item);
+        if table.len() <= at {
+            table.resize_with(at + 1, || None);
+        }
+        table[at] = Some(item);
+    }
+    table
+}

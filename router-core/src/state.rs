@@ -1,0 +1,178 @@
+//! What outlives a reload: breakers, counters, cache.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use thiserror::Error;
+
+use crate::breaker::Breaker;
+use crate::cache::ResponseCache;
+use crate::digest::FingerprintKey;
+use crate::ids::{ModelId, ProviderId, TenantId};
+
+/// More different names than a process can tell apart. Restarting forgets the old ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error(
+    "more than 65,535 different {kind} names since the start of the process; restart it to forget the old ones"
+)]
+pub struct IdsExhausted {
+    kind: &'static str,
+}
+
+/// What is known about one model as one provider serves it.
+#[derive(Debug)]
+pub struct ModelState {
+    /// Whether it is in rotation.
+    pub breaker: Breaker,
+    /// Attempts in flight.
+    pub in_flight: AtomicU64,
+    /// Exponentially weighted time to the first token, in nanoseconds; 0 before the first answer.
+    first_token_nanos: AtomicU64,
+    /// Exponentially weighted answer length in tokens × 16; 0 before the first answer.
+    output_tokens_x16: AtomicU64,
+}
+
+/// Weight of a new observation in the running means: one in sixteen.
+const MEAN_SHIFT: u32 = 4;
+
+/// Moves a running mean towards `seen`. Racing updates may lose one observation, never corrupt the mean.
+fn move_mean(mean: &AtomicU64, seen: u64) {
+    let old = mean.load(Ordering::Relaxed);
+    let new = if old == 0 { seen } else { old - (old >> MEAN_SHIFT) + (seen >> MEAN_SHIFT) };
+    mean.store(new.max(1), Ordering::Relaxed);
+}
+
+impl ModelState {
+    fn new(origin: Instant) -> Self {
+        Self {
+            breaker: Breaker::new(origin),
+            in_flight: AtomicU64::new(0),
+            first_token_nanos: AtomicU64::new(0),
+            output_tokens_x16: AtomicU64::new(0),
+        }
+    }
+
+    /// The running mean of the time to the first token, where one was seen.
+    #[must_use]
+    pub fn first_token(&self) -> Option<std::time::Duration> {
+        let nanos = self.first_token_nanos.load(Ordering::Relaxed);
+        (nanos > 0).then(|| std::time::Duration::from_nanos(nanos))
+    }
+
+    /// The running mean of the answer's length in tokens, where one was seen.
+    #[must_use]
+    pub fn mean_output_tokens(&self) -> Option<u64> {
+        let mean = self.output_tokens_x16.load(Ordering::Relaxed);
+        (mean > 0).then_some(mean.div_ceil(16))
+    }
+
+    pub(crate) fn observe_first_token(&self, elapsed: std::time::Duration) {
+        move_mean(&self.first_token_nanos, elapsed.as_nanos() as u64);
+    }
+
+    pub(crate) fn observe_output(&self, tokens: u64) {
+        move_mean(&self.output_tokens_x16, tokens.min(1 << 32) * 16);
+    }
+}
+
+/// Ids by name, handed out in order.
+#[derive(Debug, Default)]
+struct Names(HashMap<Box<str>, u16>);
+
+impl Names {
+    fn intern(&mut self, name: &str, kind: &'static str) -> Result<u16, IdsExhausted> {
+        if let Some(id) = self.0.get(name) {
+            return Ok(*id);
+        }
+        let id = u16::try_from(self.0.len()).map_err(|_| IdsExhausted { kind })?;
+        self.0.insert(name.into(), id);
+        Ok(id)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Registry {
+    providers: Names,
+    models: Names,
+    tenants: Names,
+}
+
+/// The long-lived state of a router. Share it in an `Arc`.
+#[derive(Debug)]
+pub struct State {
+    registry: Mutex<Registry>,
+    models: boxcar::Vec<ModelState>,
+    /// Stored answers.
+    pub cache: ResponseCache,
+    /// The process's secret for fingerprints.
+    pub fingerprint_key: FingerprintKey,
+    origin: Instant,
+}
+
+impl State {
+    /// An empty state.
+    ///
+    /// `origin`: no later call may be given an earlier time. `secret`: 128 random bits; whoever knows them can forge cache keys.
+    #[must_use]
+    pub fn new(origin: Instant, secret: (u64, u64)) -> Self {
+        let mut registry = Registry::default();
+        // The anonymous tenant is number 0, whatever names come later.
+        let anonymous = registry.tenants.intern("", "tenant");
+        debug_assert_eq!(anonymous, Ok(0));
+        Self {
+            registry: Mutex::new(registry),
+            models: boxcar::Vec::new(),
+            cache: ResponseCache::new(crate::snapshot::CachePolicy::default().max_bytes),
+            fingerprint_key: FingerprintKey::new(secret.0, secret.1),
+            origin,
+        }
+    }
+
+    /// A poisoned lock still holds whole names: nothing between its lock and unlock can leave them half written.
+    fn registry(&self) -> std::sync::MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// The id of a provider with this name at this address. Called at reload only.
+    ///
+    /// # Errors
+    /// After 65,535 different ones.
+    pub fn provider_id(&self, name: &str, base_url: &str) -> Result<ProviderId, IdsExhausted> {
+        self.registry().providers.intern(&format!("{name}\0{base_url}"), "provider").map(ProviderId::new)
+    }
+
+    /// The id of a model with this name as this provider serves it under `upstream_model`. Called at reload only.
+    ///
+    /// # Errors
+    /// After 65,535 different ones.
+    pub fn model_id(
+        &self,
+        name: &str,
+        provider: ProviderId,
+        upstream_model: &str,
+    ) -> Result<ModelId, IdsExhausted> {
+        let mut registry = self.registry();
+        let key = format!("{name}\0{}\0{upstream_model}", provider.index());
+        let id = registry.models.intern(&key, "model")?;
+        while self.models.count() <= usize::from(id) {
+            self.models.push(ModelState::new(self.origin));
+        }
+        Ok(ModelId::new(id))
+    }
+
+    /// The id of a tenant with this name. Called at reload only.
+    ///
+    /// # Errors
+    /// After 65,535 different ones.
+    pub fn tenant_id(&self, name: &str) -> Result<TenantId, IdsExhausted> {
+        self.registry().tenants.intern(name, "tenant").map(TenantId::new)
+    }
+
+    /// What is known about a model.
+    #[must_use]
+    pub fn model(&self, id: ModelId) -> Option<&ModelState> {
+        self.models.get(id.index())
+    }
+}
