@@ -1,1 +1,16 @@
-//! To come.
+//! How hard a prompt is, and how soon its answer goes stale.
+//!
+//! ```
+//! use router_classifiers::StructureScorer;
+//! use router_core::score::{Prompt, Scorer};
+//!
+//! let scorer = StructureScorer::default();
+//! let simple = scorer.score(&Prompt::of_question("what's the weather like tomorrow"));
+//! let hard = scorer.score(&Prompt::of_question("Prove that every bounded sequence in R^n has a convergent subsequence."));
+//! assert!(simple.complexity() <= 0.4 && hard.complexity() > 0.4);
+//! ```
+
+pub mod heuristic;
+pub mod text;
+
+pub use heuristic::StructureScorer;

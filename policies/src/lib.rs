@@ -1,1 +1,35 @@
 //! To come.
+mod check;
+mod compile;
+mod describe;
+mod diagnostics;
+mod diff;
+mod document;
+mod environment;
+mod fault;
+mod file;
+mod live;
+mod nearest;
+mod read;
+mod secret;
+mod settings;
+mod sink;
+mod source;
+mod table;
+pub mod units;
+mod watch;
+
+pub use check::{DEFAULT_LISTENERS, FileKind, Surroundings, check, check_with};
+pub use compile::{Compiled, Context, compile};
+pub use describe::describe;
+pub use diagnostics::{Diagnostic, Severity};
+pub use diff::diff;
+pub use environment::{ANTHROPIC_DEFAULT, Environment, OPENAI_DEFAULT};
+pub use fault::Fault;
+pub use file::*;
+pub use live::{Live, Origin, Reloaded, Setup, read_text};
+pub use secret::{ProcessSecrets, SecretFault, SecretRef, SecretSource};
+pub use settings::{LimitsSection, LogLevel, LogSection, ProxyFile, Settings, TlsFiles, TlsSection};
+pub use source::{At, MAX_FILE_BYTES, Source, Span};
+pub use table::Named;
+pub use watch::{Watch, WatchFault, watch};

@@ -1,1 +1,30 @@
-//! To come.
+//! The sidecar: a thin hyper reverse proxy around `router-core`.
+//!
+//! Read [`handler`] first: the way of one request, from its head to its last byte.
+
+pub mod account;
+pub mod admin;
+pub mod app;
+pub mod args;
+pub mod auth;
+pub mod cached;
+pub mod commands;
+pub mod error_body;
+pub mod explain;
+pub mod front;
+pub mod handler;
+pub mod headers;
+pub mod log;
+pub mod metrics;
+pub mod models;
+pub mod payload;
+pub mod refusal;
+pub mod relay;
+pub mod reload;
+pub mod respond;
+pub mod server;
+pub mod settle;
+pub mod sidecar;
+pub mod upstream;
+pub mod wire;
+pub mod wishes;

@@ -1,1 +1,25 @@
-fn main() {}
+//! The program `xynergy-router`.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use router_proxy::args::{Cli, Command, Demo};
+use router_proxy::{commands, log};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log::init();
+    let result = match cli.command.unwrap_or_else(|| Command::Demo(Demo::default())) {
+        Command::Demo(options) => commands::demo(&options),
+        Command::Serve(options) => commands::serve(&options),
+        Command::Check(options) => commands::check(&options),
+        Command::Explain(options) => commands::explain(&options),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xynergy-router: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -10,6 +10,7 @@ mod fault;
 mod fields;
 mod fingerprint;
 mod gather;
+mod place;
 mod splice;
 mod walk;
 
@@ -39,6 +40,13 @@ pub enum Temperature {
 /// Images cost about this many prompt tokens at the providers' usual detail: 765 is the published figure for a
 /// 1024 × 1024 picture at high detail (OpenAI's vision guide).
 const TOKENS_PER_IMAGE: u64 = 765;
+
+/// What frames a message: its role and the marks around it (OpenAI's cookbook on counting tokens for chat calls: 3
+/// around each message and about 1 for the role).
+const TOKENS_PER_MESSAGE: u64 = 4;
+
+/// JSON of tools, calls and schemas has about this many bytes a token.
+const EXTRA_BYTES_PER_TOKEN: u64 = 4;
 
 /// What one request body says.
 #[derive(Clone, Debug)]
@@ -84,60 +92,53 @@ impl Digest {
     /// # Errors
     /// A body that is not JSON, or lacks or misshapes what the endpoint requires. Unknown fields are fine.
     pub fn read(endpoint: Endpoint, body: &[u8], key: &FingerprintKey) -> Result<Self, BodyFault> {
-        let members = fields::members(body)?;
-        let mut walk = walk::Walk::new(key, body.len());
-        let mut fields = fields::Fields::default();
-        for (name, value) in &members {
-            fields.take(endpoint, name, value, &mut walk)?;
-        }
-        let splices = Splices::locate(endpoint, body, &members);
-        fields.require(endpoint, &walk)?;
-        Ok(Self::assemble(endpoint, fields, walk, splices))
+        let body = std::str::from_utf8(body).map_err(|error| BodyFault::Json(error.to_string()))?;
+        let mut fields = fields::Fields::new(endpoint, body, key);
+        fields.read()?;
+        Ok(Self::assemble(endpoint, fields))
     }
 
-    fn assemble(
-        endpoint: Endpoint,
-        fields: fields::Fields,
-        mut walk: walk::Walk<'_>,
-        splices: Splices,
-    ) -> Self {
+    fn assemble(endpoint: Endpoint, fields: fields::Fields<'_, '_>) -> Self {
+        let mut walk = fields.walk;
         let fingerprint = walk.fingerprint();
         let conversation = walk.conversation();
         let gathered = walk.gathered.arrange();
-        let mut needs = Capabilities::NONE;
-        for (capability, needed) in [
-            (Capability::Tools, gathered.tools > 0),
-            (Capability::Vision, gathered.images > 0),
-            (Capability::JsonSchema, fields.json_schema),
+        let (tools, images) = (walk.gathered.tools, walk.gathered.images);
+        let needs = [
+            (Capability::Tools, tools > 0),
+            (Capability::Vision, images > 0),
+            (Capability::JsonSchema, walk.schema),
             (Capability::Streaming, fields.stream),
-        ] {
-            if needed {
-                needs = needs.with(capability);
-            }
-        }
+        ];
         let prompt_tokens = estimate_tokens(&gathered.text)
-            + gathered.tool_bytes as u64 / 4
-            + u64::from(gathered.images) * TOKENS_PER_IMAGE;
+            + walk.gathered.extra_bytes as u64 / EXTRA_BYTES_PER_TOKEN
+            + walk.gathered.extra_tokens
+            + u64::from(gathered.messages) * TOKENS_PER_MESSAGE
+            + u64::from(images) * TOKENS_PER_IMAGE;
         Self {
             endpoint,
-            model: fields.model.unwrap_or_default(),
+            model: fields.model,
             stream: fields.stream,
             wants_stream_usage: fields.wants_stream_usage,
             temperature: fields.temperature,
             max_output_tokens: fields.max_output_tokens,
             choices: fields.choices.unwrap_or(1),
-            needs,
+            needs: needs
+                .into_iter()
+                .filter(|(_, needed)| *needed)
+                .map(|(capability, _)| capability)
+                .collect(),
             fingerprint,
             conversation,
-            ambiguous: walk.ambiguous || fields.duplicate,
+            ambiguous: walk.ambiguous,
             prompt_tokens,
-            splices,
+            splices: fields.splices,
             system: gathered.system,
             history: gathered.history,
             question: gathered.question,
             turns: gathered.turns,
-            tools: gathered.tools,
-            images: gathered.images,
+            tools,
+            images,
             tool_loop: gathered.tool_loop,
             text: gathered.text,
         }

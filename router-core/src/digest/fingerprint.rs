@@ -24,7 +24,8 @@ impl FingerprintKey {
     #[must_use]
     pub fn hasher(&self, purpose: u8) -> FingerprintHasher {
         let mut hasher = SipHasher13::new_with_keys(self.0, self.1);
-        hasher.write_u8(purpose);
+        // A whole word, so that what follows stays aligned to the words that SipHash takes.
+        hasher.write_u64(u64::from(purpose));
         FingerprintHasher(hasher)
     }
 }

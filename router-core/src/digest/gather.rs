@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 /// Who speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
@@ -12,12 +14,22 @@ pub(super) enum Role {
 }
 
 impl Role {
+    /// The role that a message states.
     pub(super) fn from_name(name: &str) -> Self {
         match name {
             "system" | "developer" => Self::System,
             "assistant" => Self::Assistant,
             "tool" | "function" => Self::Tool,
             _ => Self::User,
+        }
+    }
+
+    /// The role that an item's type implies where it states none: calls and thoughts are the model's, outputs a tool's.
+    pub(super) fn of_item(kind: &str) -> Option<Self> {
+        match kind {
+            "message" => None,
+            kind if kind.ends_with("_output") => Some(Self::Tool),
+            _ => Some(Self::Assistant),
         }
     }
 }
@@ -27,13 +39,16 @@ struct Turn {
     range: Range<usize>,
 }
 
-/// Text and counts, filled while the body is walked.
+/// Text and counts, filled while the body is walked. Turns are parted by line feeds.
 pub(super) struct Gather {
     text: String,
-    turns: Vec<Turn>,
+    turns: SmallVec<[Turn; 8]>,
     pub(super) tools: u32,
-    pub(super) tool_bytes: usize,
     pub(super) images: u32,
+    /// Bytes of prompt that is not text: tools, calls, thoughts.
+    pub(super) extra_bytes: usize,
+    /// Tokens given as numbers.
+    pub(super) extra_tokens: u64,
 }
 
 /// The same, arranged: system, history, question, each in one piece.
@@ -42,21 +57,25 @@ pub(super) struct Gathered {
     pub(super) system: Range<usize>,
     pub(super) history: Range<usize>,
     pub(super) question: Range<usize>,
+    /// User turns.
     pub(super) turns: u32,
-    pub(super) tools: u32,
-    pub(super) tool_bytes: usize,
-    pub(super) images: u32,
+    /// Turns of any kind.
+    pub(super) messages: u32,
     pub(super) tool_loop: bool,
 }
+
+/// Text room taken at once; it grows from there. A body of many megabytes is mostly base64, which is not kept.
+const FIRST_CAPACITY_BYTES: usize = 16 * 1024;
 
 impl Gather {
     pub(super) fn new(body_bytes: usize) -> Self {
         Self {
-            text: String::with_capacity(body_bytes),
-            turns: Vec::with_capacity(8),
+            text: String::with_capacity(body_bytes.min(FIRST_CAPACITY_BYTES)),
+            turns: SmallVec::new(),
             tools: 0,
-            tool_bytes: 0,
             images: 0,
+            extra_bytes: 0,
+            extra_tokens: 0,
         }
     }
 
@@ -76,31 +95,30 @@ impl Gather {
     /// Closes the turn that began at `start`.
     pub(super) fn close(&mut self, role: Role, start: usize) {
         self.turns.push(Turn { role, range: start..self.text.len() });
+        if self.text.len() > start {
+            self.text.push('\n');
+        }
     }
 
-    /// Puts system first, the last user turn last, everything else between.
-    pub(super) fn arrange(self) -> Gathered {
+    /// Puts system first, the last user turn last, everything else between. Copies only what stands otherwise.
+    pub(super) fn arrange(&mut self) -> Gathered {
         let last_user = self.turns.iter().rposition(|turn| turn.role == Role::User);
-        let tool_loop = self.turns.last().is_some_and(|turn| turn.role == Role::Tool);
         let slot = |at: usize, turn: &Turn| match turn.role {
-            Role::System => 0_u8,
+            Role::System => 0,
             _ if Some(at) == last_user => 2,
             _ => 1,
         };
-        let turns = self.turns.iter().filter(|turn| turn.role == Role::User).count() as u32;
-        let mut text = String::with_capacity(self.text.len() + self.turns.len());
+        let slots: SmallVec<[usize; 16]> =
+            self.turns.iter().enumerate().map(|(at, turn)| slot(at, turn)).collect();
+        let mut text = std::mem::take(&mut self.text);
+        if !slots.is_sorted() {
+            text = self.reorder(&text, &slots);
+        }
         let mut parts: [Range<usize>; 3] = [0..0, 0..0, 0..0];
-        for (wanted, part) in parts.iter_mut().enumerate() {
-            let start = text.len();
-            for (at, turn) in self.turns.iter().enumerate() {
-                if usize::from(slot(at, turn)) == wanted {
-                    if text.len() > start {
-                        text.push('\n');
-                    }
-                    text.push_str(&self.text[turn.range.clone()]);
-                }
-            }
-            *part = start..text.len();
+        for (slot, turn) in slots.iter().zip(&self.turns).filter(|(_, turn)| !turn.range.is_empty()) {
+            let part = &mut parts[*slot];
+            let start = if part.start == part.end { turn.range.start } else { part.start };
+            *part = start..turn.range.end;
         }
         let [system, history, question] = parts;
         Gathered {
@@ -108,11 +126,25 @@ impl Gather {
             system,
             history,
             question,
-            turns,
-            tools: self.tools,
-            tool_bytes: self.tool_bytes,
-            images: self.images,
-            tool_loop,
+            turns: self.turns.iter().filter(|turn| turn.role == Role::User).count() as u32,
+            messages: self.turns.len() as u32,
+            tool_loop: self.turns.last().is_some_and(|turn| turn.role == Role::Tool),
         }
+    }
+
+    /// A copy of `text` with the turns in the order of their slots; their ranges move along.
+    fn reorder(&mut self, text: &str, slots: &[usize]) -> String {
+        let mut ordered = String::with_capacity(text.len());
+        for wanted in 0..3 {
+            for (_, turn) in slots.iter().zip(&mut self.turns).filter(|(slot, _)| **slot == wanted) {
+                let start = ordered.len();
+                ordered.push_str(&text[turn.range.clone()]);
+                turn.range = start..ordered.len();
+                if ordered.len() > start {
+                    ordered.push('\n');
+                }
+            }
+        }
+        ordered
     }
 }

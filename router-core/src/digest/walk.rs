@@ -5,93 +5,29 @@
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use smallvec::SmallVec;
 
-use super::fault::BodyFault;
 use super::fingerprint::{Fingerprint, FingerprintHasher, FingerprintKey};
 use super::gather::{Gather, Role};
-
-/// Where a value stands, which says what its text means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// Nothing the router reads.
-    Other,
-    /// An array of messages.
-    Messages,
-    /// Responses input: a string, or an array of items.
-    Input,
-    /// Embedding input or completion prompt: a string or an array of them.
-    Texts,
-    /// One message.
-    Message,
-    /// A message's role.
-    Role,
-    /// A message's content: a string or parts.
-    Content,
-    /// One content part.
-    Part,
-    /// A text.
-    Text,
-    /// A part's type.
-    PartType,
-    /// The system prompt beside the messages.
-    System,
-    /// An array of tools.
-    Tools,
-    /// The answer's format.
-    Format,
-    /// An object with the answer's format inside.
-    FormatHolder,
-    /// The format's type.
-    FormatType,
-}
-
-impl Place {
-    /// Whether a value here is what the request is about.
-    pub(super) const fn is_content(self) -> bool {
-        matches!(self, Self::Messages | Self::Input | Self::Texts)
-    }
-
-    /// The place of a member of an object that stands here.
-    fn member(self, name: &str) -> Self {
-        match (self, name) {
-            (Self::Message, "role") => Self::Role,
-            (Self::Message, "content" | "output") | (Self::Part, "content") => Self::Content,
-            (Self::Message, "type") | (Self::Part, "type") => Self::PartType,
-            (Self::Part, "text") => Self::Text,
-            (Self::FormatHolder, "format") => Self::Format,
-            (Self::Format, "type") => Self::FormatType,
-            _ => Self::Other,
-        }
-    }
-
-    /// The place of an element of an array that stands here.
-    const fn element(self) -> Self {
-        match self {
-            Self::Messages | Self::Input => Self::Message,
-            Self::Content | Self::System => Self::Part,
-            Self::Texts => Self::Texts,
-            _ => Self::Other,
-        }
-    }
-}
+use super::place::{Place, Shape};
 
 /// The state of one pass.
 pub(super) struct Walk<'k> {
     key: &'k FingerprintKey,
     pub(super) gathered: Gather,
     pub(super) ambiguous: bool,
+    /// Whether a JSON format was asked for.
+    pub(super) schema: bool,
     /// Member hashes of the objects being walked, innermost last: (hash of the name, hash of the member).
-    members: Vec<(u128, u128)>,
-    messages: Vec<Fingerprint>,
+    members: SmallVec<[(u128, u128); 24]>,
+    messages: SmallVec<[Fingerprint; 8]>,
     first_user: Option<usize>,
     system: Fingerprint,
-    schema: bool,
-    /// The role a message states.
+    /// The role the open message states.
     role: Option<Role>,
-    /// The role its parts imply: a tool's result comes in a user's message in one dialect.
-    part_role: Option<Role>,
+    /// The role its parts or its type imply: a tool's result comes in a user's message in one dialect.
+    implied: Option<Role>,
     turn_start: usize,
 }
 
@@ -101,41 +37,42 @@ impl<'k> Walk<'k> {
             key,
             gathered: Gather::new(body_bytes),
             ambiguous: false,
-            members: Vec::with_capacity(32),
-            messages: Vec::with_capacity(8),
+            schema: false,
+            members: SmallVec::new(),
+            messages: SmallVec::new(),
             first_user: None,
             system: Fingerprint::default(),
-            schema: false,
             role: None,
-            part_role: None,
+            implied: None,
             turn_start: 0,
         }
     }
 
-    /// Walks a top-level member.
-    pub(super) fn member(&mut self, name: &str, value: &RawValue, place: Place) -> Result<(), BodyFault> {
-        if place == Place::Tools {
-            self.gathered.tool_bytes += value.get().len();
-        }
-        self.turn_start = self.gathered.mark();
-        let mut deserializer = serde_json::Deserializer::from_str(value.get());
-        let hash = Step { walk: self, place }
-            .deserialize(&mut deserializer)
-            .map_err(|error| shape_fault(name, place, &error))?;
-        match place {
-            Place::System => {
-                self.system = hash;
-                self.gathered.close(Role::System, self.turn_start);
-            }
-            Place::Texts => self.gathered.close(Role::User, self.turn_start),
-            _ => {}
-        }
-        self.push_member(name, hash);
-        Ok(())
+    /// A step over a value at `place`, for whoever holds the deserializer.
+    pub(super) fn step(&mut self, place: Place) -> Step<'_, 'k> {
+        Step { walk: self, place }
     }
 
-    fn push_member(&mut self, name: &str, value: Fingerprint) {
-        let name = self.key.hasher(b'k').bytes(name.as_bytes()).finish();
+    /// Opens a top-level member.
+    pub(super) fn open(&mut self) {
+        self.turn_start = self.gathered.mark();
+    }
+
+    /// Closes a top-level member and takes it into the fingerprint.
+    pub(super) fn close(&mut self, name: &str, place: Place, value: Fingerprint) {
+        if place == Place::System {
+            self.system = value;
+            self.gathered.close(Role::System, self.turn_start);
+        }
+        let name = self.name(name);
+        self.push_member(name, value);
+    }
+
+    fn name(&self, name: &str) -> Fingerprint {
+        self.key.hasher(b'k').bytes(name.as_bytes()).finish()
+    }
+
+    fn push_member(&mut self, name: Fingerprint, value: Fingerprint) {
         let member = self.key.hasher(b'm').part(name).part(value).finish();
         self.members.push((name.0, member.0));
     }
@@ -168,30 +105,27 @@ impl<'k> Walk<'k> {
         hasher.finish()
     }
 
-    /// Messages walked.
+    /// Messages, items or lone questions walked.
     pub(super) fn messages(&self) -> usize {
         self.messages.len()
-    }
-
-    /// Whether a JSON format was met since the last call.
-    pub(super) fn take_schema(&mut self) -> bool {
-        std::mem::take(&mut self.schema)
     }
 
     /// Notes a string that stands at `place`.
     fn note(&mut self, place: Place, text: &str) {
         match place {
-            Place::Text | Place::Content | Place::System | Place::Texts => {
-                self.gathered.push(self.turn_start, text);
-            }
-            Place::Input => {
-                self.gathered.push(self.turn_start, text);
-                self.gathered.close(Role::User, self.turn_start);
-                self.messages.push(self.key.hasher(b's').bytes(text.as_bytes()).finish());
-                self.first_user.get_or_insert(0);
-            }
+            Place::Text
+            | Place::Content
+            | Place::System
+            | Place::Texts
+            | Place::TextsElement
+            | Place::Input
+            | Place::Result
+            | Place::ResultPart => self.gathered.push(self.turn_start, text),
+            Place::SourceData if is_prose(text) => self.gathered.push(self.turn_start, text),
+            Place::Extra => self.gathered.extra_bytes += text.len() + STRING_FRAME_BYTES,
             Place::Role => self.role = Some(Role::from_name(text)),
             Place::PartType => self.note_part(text),
+            Place::ItemType => self.implied = Role::of_item(text),
             Place::FormatType => self.schema |= text.starts_with("json"),
             _ => {}
         }
@@ -200,10 +134,7 @@ impl<'k> Walk<'k> {
     fn note_part(&mut self, kind: &str) {
         match kind {
             "image_url" | "image" | "input_image" => self.gathered.images += 1,
-            "tool_result" | "function_call_output" | "custom_tool_call_output" => {
-                self.part_role = Some(Role::Tool);
-            }
-            "function_call" | "reasoning" => self.part_role = Some(Role::Assistant),
+            "tool_result" => self.implied = Some(Role::Tool),
             _ => {}
         }
     }
@@ -212,13 +143,13 @@ impl<'k> Walk<'k> {
     fn open_message(&mut self) {
         self.turn_start = self.gathered.mark();
         self.role = None;
-        self.part_role = None;
+        self.implied = None;
     }
 
     /// Closes a message.
     fn close_message(&mut self, hash: Fingerprint) {
         let role = match self.role {
-            None | Some(Role::User) => self.part_role.or(self.role).unwrap_or(Role::User),
+            None | Some(Role::User) => self.implied.or(self.role).unwrap_or(Role::User),
             Some(role) => role,
         };
         self.gathered.close(role, self.turn_start);
@@ -227,10 +158,25 @@ impl<'k> Walk<'k> {
         }
         self.messages.push(hash);
     }
+
+    /// Closes a question that is not wrapped in a message.
+    fn close_question(&mut self, hash: Fingerprint) {
+        self.gathered.close(Role::User, self.turn_start);
+        self.first_user.get_or_insert(self.messages.len());
+        self.messages.push(hash);
+    }
+}
+
+/// What a string takes in JSON besides its bytes: two quotes, and a colon or a comma.
+const STRING_FRAME_BYTES: usize = 3;
+
+/// Whether an attached document is text: base64 has no blanks, prose has one within a line.
+fn is_prose(data: &str) -> bool {
+    data.bytes().take(256).any(|byte| byte == b' ')
 }
 
 /// One value at one place.
-struct Step<'w, 'k> {
+pub(super) struct Step<'w, 'k> {
     walk: &'w mut Walk<'k>,
     place: Place,
 }
@@ -248,28 +194,21 @@ impl Step<'_, '_> {
         self.walk.key.hasher(kind)
     }
 
-    /// Refuses a scalar where the shape asks for text, an array or an object.
-    fn scalar<E: serde::de::Error>(&self) -> Result<(), E> {
-        match self.place {
-            Place::Messages | Place::Message | Place::Part | Place::Input | Place::Role => {
-                Err(E::custom(self.expected()))
-            }
-            Place::Content | Place::System | Place::Text => Err(E::custom(self.expected())),
-            _ => Ok(()),
-        }
+    fn admit<E: Error>(&self, shape: Shape) -> Result<(), E> {
+        if self.place.accepts(shape) { Ok(()) } else { Err(E::custom(self.refusal())) }
     }
 
-    const fn expected(&self) -> &'static str {
-        match self.place {
-            Place::Messages => "an array of messages",
-            Place::Message => "a message object",
-            Place::Role => "a string with the role",
-            Place::Content | Place::System => "a string or an array of content parts",
-            Place::Part => "a content part",
-            Place::Text => "a text",
-            Place::Input => "a string or an array of items",
-            _ => "something else",
+    fn refusal(&self) -> String {
+        format!("expected {}", self.place.expected())
+    }
+
+    /// A number, with what its type adds to its bits.
+    fn number<E: Error>(self, kind: u8, bits: u64) -> Result<Fingerprint, E> {
+        self.admit(Shape::Scalar)?;
+        if self.place == Place::TextsElement {
+            self.walk.gathered.extra_tokens += 1;
         }
+        Ok(self.hasher(kind).number(bits).finish())
     }
 }
 
@@ -280,74 +219,77 @@ impl<'de> Visitor<'de> for Step<'_, '_> {
     type Value = Fingerprint;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.expected())
+        f.write_str(self.place.expected())
     }
 
-    fn visit_unit<E: serde::de::Error>(self) -> Result<Fingerprint, E> {
+    fn visit_unit<E: Error>(self) -> Result<Fingerprint, E> {
+        self.admit(Shape::Null)?;
         Ok(self.hasher(b'n').finish())
     }
 
-    fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<Fingerprint, E> {
-        self.scalar::<E>()?;
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Fingerprint, E> {
+        self.admit(Shape::Scalar)?;
         Ok(self.hasher(b'b').number(value.into()).finish())
     }
 
-    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Fingerprint, E> {
-        self.scalar::<E>()?;
-        Ok(self.hasher(b'u').number(value).finish())
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Fingerprint, E> {
+        self.number(b'u', value)
     }
 
-    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Fingerprint, E> {
-        self.scalar::<E>()?;
-        Ok(self.hasher(b'i').number(value as u64).finish())
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Fingerprint, E> {
+        self.number(b'i', value as u64)
     }
 
-    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Fingerprint, E> {
-        self.scalar::<E>()?;
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Fingerprint, E> {
         self.walk.ambiguous |= value.abs() >= EXACT_INTEGERS;
-        Ok(self.hasher(b'f').number(value.to_bits()).finish())
+        self.number(b'f', value.to_bits())
     }
 
-    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Fingerprint, E> {
-        if matches!(self.place, Place::Messages | Place::Message) {
-            return Err(E::custom(self.expected()));
-        }
+    fn visit_str<E: Error>(self, value: &str) -> Result<Fingerprint, E> {
+        self.admit(Shape::Text)?;
         self.walk.note(self.place, value);
-        Ok(self.hasher(b's').bytes(value.as_bytes()).finish())
+        let hash = self.hasher(b's').bytes(value.as_bytes()).finish();
+        if matches!(self.place, Place::Input | Place::Texts) {
+            self.walk.close_question(hash);
+        }
+        Ok(hash)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Fingerprint, A::Error> {
-        if matches!(self.place, Place::Message | Place::Role) {
-            return Err(A::Error::custom(self.expected()));
-        }
+        self.admit(Shape::Array)?;
         let mut hasher = self.hasher(b'a');
         let element = self.place.element();
-        while let Some(hash) = seq.next_element_seed(Step { walk: self.walk, place: element })? {
-            if self.place == Place::Tools {
-                self.walk.gathered.tools += 1;
-            }
+        let mut elements = 0;
+        while let Some(hash) = seq.next_element_seed(self.walk.step(element))? {
             hasher.part(hash);
+            elements += 1;
         }
-        Ok(hasher.finish())
+        let hash = hasher.finish();
+        match self.place {
+            Place::Tools => self.walk.gathered.tools += elements,
+            Place::Texts if elements > 0 => self.walk.close_question(hash),
+            _ => {}
+        }
+        Ok(hash)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fingerprint, A::Error> {
-        if matches!(self.place, Place::Messages | Place::Input | Place::Role) {
-            return Err(A::Error::custom(self.expected()));
-        }
+        self.admit(Shape::Object)?;
         let Step { walk, place } = self;
         let start = walk.members.len();
-        if place == Place::Message {
+        let is_message = matches!(place, Place::Message | Place::Item);
+        if is_message {
             walk.open_message();
         }
-        while let Some(name) = map.next_key_seed(MemberName { walk, place })? {
-            let (inner, name_hash) = name;
-            let value = map.next_value_seed(Step { walk, place: inner })?;
-            let member = walk.key.hasher(b'm').part(name_hash).part(value).finish();
-            walk.members.push((name_hash.0, member.0));
+        while let Some((inner, name)) = map.next_key_seed(MemberName { walk, place })? {
+            let value = map.next_value_seed(walk.step(inner))?;
+            walk.push_member(name, value);
         }
         let hash = walk.fold(start);
-        if place == Place::Message {
+        if place == Place::Message && walk.role.is_none() {
+            return Err(A::Error::custom("expected every message to have a role"));
+        }
+        if is_message {
             walk.close_message(hash);
         }
         Ok(hash)
@@ -356,7 +298,7 @@ impl<'de> Visitor<'de> for Step<'_, '_> {
 
 /// A member's name: the place of its value and the hash of the name.
 struct MemberName<'w, 'k> {
-    walk: &'w Walk<'k>,
+    walk: &'w mut Walk<'k>,
     place: Place,
 }
 
@@ -375,21 +317,11 @@ impl Visitor<'_> for MemberName<'_, '_> {
         f.write_str("a member's name")
     }
 
-    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Self::Value, E> {
-        let hash = self.walk.key.hasher(b'k').bytes(name.as_bytes()).finish();
-        Ok((self.place.member(name), hash))
+    fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
+        let inner = self.place.member(name);
+        if inner == Place::Extra {
+            self.walk.gathered.extra_bytes += name.len() + STRING_FRAME_BYTES;
+        }
+        Ok((inner, self.walk.name(name)))
     }
-}
-
-/// A caller's notation for what was wrong below a top-level member.
-fn shape_fault(name: &str, place: Place, error: &serde_json::Error) -> BodyFault {
-    let param = match (place, name) {
-        (Place::Messages, _) => "messages",
-        (Place::System, "instructions") => "instructions",
-        (Place::System, _) => "system",
-        (Place::Input | Place::Texts, "prompt") => "prompt",
-        (Place::Input | Place::Texts, _) => "input",
-        _ => return BodyFault::Json(format!("in '{name}': {error}")),
-    };
-    BodyFault::Field { param, message: format!("'{param}' is malformed: {error}") }
 }

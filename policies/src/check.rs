@@ -1,0 +1,101 @@
+//! Everything that can be said about a file without running it.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+
+use crate::compile::{verify, verify_secrets};
+use crate::diagnostics::Diagnostic;
+use crate::file::PolicyFile;
+use crate::secret::SecretSource;
+use crate::settings::{ProxyFile, fetch_token};
+use crate::source::{MAX_FILE_BYTES, Source};
+
+/// The addresses that the router listens on where nothing else is said: data plane, admin plane.
+pub const DEFAULT_LISTENERS: [SocketAddr; 2] = [
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8081),
+];
+
+/// What a file is checked against.
+#[derive(Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// The router's own addresses.
+    pub listeners: &'a [SocketAddr],
+    /// Where secrets come from; `None`: their values are not looked at.
+    pub secrets: Option<&'a dyn SecretSource>,
+}
+
+impl Default for Surroundings<'_> {
+    /// The default listeners, no secrets.
+    fn default() -> Self {
+        Self { listeners: &DEFAULT_LISTENERS, secrets: None }
+    }
+}
+
+/// Which of the two files a text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// `policy.toml`: what can change while running.
+    Policy,
+    /// `proxy.toml`: what cannot.
+    Proxy,
+}
+
+impl FileKind {
+    /// A file called `proxy.toml` or `policy.toml` is what its name says. Any other is a proxy file if it has
+    /// top-level keys of one and none of a policy.
+    #[must_use]
+    pub fn of(path: &str, text: &str) -> Self {
+        match Path::new(path).file_name().and_then(|name| name.to_str()) {
+            Some("proxy.toml") => return Self::Proxy,
+            Some("policy.toml") => return Self::Policy,
+            _ => {}
+        }
+        let (root, _) = toml::de::DeTable::parse_recoverable(text);
+        let is_proxy_key = |key: &str| ProxyFile::KEYS.contains(&key);
+        let mut proxy = 0;
+        let mut policy = 0;
+        for key in root.get_ref().keys().map(|key| key.get_ref()) {
+            proxy += usize::from(is_proxy_key(key));
+            policy += usize::from(PolicyFile::KEYS.contains(&key.as_ref()));
+        }
+        if proxy > 0 && policy == 0 { Self::Proxy } else { Self::Policy }
+    }
+}
+
+/// Checks the text of a policy or proxy file against the default surroundings. Pure: reads nothing, never panics.
+#[must_use]
+pub fn check(path: &str, text: &str) -> Vec<Diagnostic> {
+    check_with(path, text, &Surroundings::default())
+}
+
+/// Checks the text of a policy or proxy file (see [`FileKind::of`]): all errors and warnings, in the order of the
+/// file.
+#[must_use]
+pub fn check_with(path: &str, text: &str, surroundings: &Surroundings<'_>) -> Vec<Diagnostic> {
+    if text.len() > MAX_FILE_BYTES {
+        return vec![too_large(path)];
+    }
+    let source = Source::new(path, text);
+    match FileKind::of(path, text) {
+        FileKind::Policy => {
+            let (file, mut sink) = PolicyFile::read(&source);
+            verify(&file, surroundings.listeners, &mut sink);
+            if let Some(secrets) = surroundings.secrets {
+                verify_secrets(&file, secrets, &mut sink);
+            }
+            sink.into_sorted()
+        }
+        FileKind::Proxy => {
+            let (file, mut sink) = ProxyFile::read(&source);
+            if let Some(secrets) = surroundings.secrets {
+                fetch_token(&file, secrets, &mut sink);
+            }
+            sink.into_sorted()
+        }
+    }
+}
+
+pub(crate) fn too_large(path: &str) -> Diagnostic {
+    Diagnostic::of_file(path, format!("the file is larger than {} MiB", MAX_FILE_BYTES >> 20))
+}

@@ -1,0 +1,266 @@
+//! A verified file → a [`Snapshot`]. Names become ids, absent keys become defaults.
+
+use std::sync::Arc;
+
+use router_core::{
+    Bands, BreakerSettings, CachePolicy, Dialect, IdsExhausted, Model, ModelId, OutOfDomain, Parts,
+    PoolSettings, Prices, Pricing, Profile, ProfileIndex, Provider, ProviderId, Requested, Secret, Snapshot,
+    Tenant, TenantId, Tenants, Timeouts, UpstreamModel,
+};
+
+use super::names::{DEFAULT_PROFILE, Names, Target};
+use super::profiles::bands;
+use super::secrets::Secrets;
+use super::{Context, STRUCTURE, capabilities, placement};
+use crate::file::{
+    BreakerEntry, CacheSection, HeaderEntry, Http2, ModelEntry, PolicyFile, PoolEntry, PriceEntry,
+    ProfileEntry, ProviderEntry, TenantEntry, TimeoutsEntry,
+};
+use crate::source::At;
+use crate::table::Named;
+
+mod rules;
+
+/// The ids of everything the file defines, by position.
+pub(super) struct Ids {
+    providers: Vec<ProviderId>,
+    models: Vec<ModelId>,
+    tenants: Vec<TenantId>,
+}
+
+/// Builds the snapshot of a file that was verified.
+pub(super) fn build(
+    file: &PolicyFile,
+    names: &Names<'_>,
+    secrets: &Secrets,
+    context: &Context<'_>,
+) -> Result<Snapshot, IdsExhausted> {
+    let ids = Ids::new(file, names, context)?;
+    let parts = Parts {
+        providers: each(&file.providers, &ids.providers, |name, entry, id| {
+            provider(file, name, entry, id, secrets)
+        }),
+        models: each(&file.models, &ids.models, |name, entry, id| model(name, entry, id, names, &ids)),
+        aliases: aliases(file, names, &ids),
+        profiles: (0..names.profiles.len()).map(|at| profile(at, names, &ids)).collect(),
+        rules: file.rules.iter().map(|rule| rules::rule(&rule.value, names, &ids)).collect(),
+        baseline: file.baseline.as_ref().and_then(|name| ids.model(&name.value, names)),
+        unlisted: unlisted(file, names, &ids),
+        cache: cache(&file.cache),
+        tenants: Tenants::new(each(&file.tenants, &ids.tenants, tenant)),
+        scorer: Arc::clone(&context.scorer),
+        out_of_domain: out_of_domain(file, names, &ids),
+    };
+    Ok(Snapshot::new(context.generation, parts))
+}
+
+/// Builds one thing of each entry and its id.
+fn each<E, I: Copy, T>(entries: &[Named<E>], ids: &[I], build: impl Fn(&str, &E, I) -> T) -> Vec<T> {
+    entries.iter().zip(ids).map(|(entry, id)| build(&entry.name.value, &entry.value, *id)).collect()
+}
+
+impl Ids {
+    fn new(file: &PolicyFile, names: &Names<'_>, context: &Context<'_>) -> Result<Self, IdsExhausted> {
+        let state = context.state;
+        let address =
+            |entry: &ProviderEntry| entry.base_url.as_ref().map_or(String::new(), |at| at.value.clone());
+        let providers = file.providers.iter();
+        let providers = providers.map(|p| state.provider_id(&p.name.value, &address(&p.value)));
+        let providers: Vec<ProviderId> = providers.collect::<Result<_, _>>()?;
+        let models = file.models.iter().map(|model| {
+            let provider = model.value.provider.as_ref().and_then(|name| names.provider(&name.value));
+            let provider = provider.and_then(|(at, _)| providers.get(at).copied());
+            let upstream = model.value.upstream_model.as_ref().map_or(&model.name.value, |at| &at.value);
+            state.model_id(&model.name.value, provider.unwrap_or(ProviderId::new(0)), upstream)
+        });
+        let models = models.collect::<Result<_, _>>()?;
+        let tenants = file.tenants.iter().map(|tenant| state.tenant_id(&tenant.name.value));
+        let tenants = tenants.collect::<Result<_, _>>()?;
+        Ok(Self { providers, models, tenants })
+    }
+
+    /// The id of the model that a name or alias stands for.
+    fn model(&self, name: &str, names: &Names<'_>) -> Option<ModelId> {
+        names.model(name).and_then(|(at, _)| self.models.get(at).copied())
+    }
+
+    fn candidates(&self, list: &[At<String>], names: &Names<'_>) -> Box<[ModelId]> {
+        list.iter().filter_map(|name| self.model(&name.value, names)).collect()
+    }
+
+    fn requested(&self, target: Target) -> Option<Requested> {
+        match target {
+            Target::Model(at) => self.models.get(at).copied().map(Requested::Model),
+            Target::Profile(at) => Some(Requested::Auto(profile_index(at))),
+        }
+    }
+}
+
+/// The file's size limit keeps positions far below 65,536; beyond it, the first profile is the safe answer.
+fn profile_index(position: usize) -> ProfileIndex {
+    ProfileIndex::new(u16::try_from(position).unwrap_or(0))
+}
+
+fn or<T: Copy>(stated: Option<&At<T>>, otherwise: T) -> T {
+    stated.map_or(otherwise, |at| at.value)
+}
+
+fn provider(
+    file: &PolicyFile,
+    name: &str,
+    entry: &ProviderEntry,
+    id: ProviderId,
+    secrets: &Secrets,
+) -> Provider {
+    let stream_usage = entry.stream_usage.as_ref().or(file.stream_usage.as_ref());
+    Provider {
+        id,
+        name: name.into(),
+        dialect: or(entry.dialect.as_ref(), Dialect::OpenAi),
+        placement: placement(entry),
+        base_url: entry.base_url.as_ref().map_or("", |at| &at.value).into(),
+        api_key: entry.api_key.as_ref().and_then(|key| secrets.get(&key.value)).cloned(),
+        headers: headers(entry, secrets),
+        timeouts: timeouts(&entry.timeouts),
+        breaker: breaker(&entry.breaker),
+        pool: pool(&entry.pool, or(entry.http2.as_ref(), Http2::Auto)),
+        stream_usage: or(stream_usage, true),
+    }
+}
+
+/// Headers whose secret cannot be had are left out; the warning says so.
+fn headers(entry: &ProviderEntry, secrets: &Secrets) -> Vec<(Box<str>, Secret)> {
+    let value = |header: &HeaderEntry| match header {
+        HeaderEntry::Plain(text) => Some(Secret::new(text.clone())),
+        HeaderEntry::Secret(reference) => secrets.get(reference).cloned(),
+    };
+    let header = |header: &Named<At<HeaderEntry>>| {
+        Some((header.name.value.to_ascii_lowercase().into(), value(&header.value.value)?))
+    };
+    entry.headers.iter().filter_map(header).collect()
+}
+
+fn timeouts(entry: &TimeoutsEntry) -> Timeouts {
+    let default = Timeouts::default();
+    Timeouts {
+        connect: or(entry.connect.as_ref(), default.connect),
+        first_byte: or(entry.first_byte.as_ref(), default.first_byte),
+        idle: or(entry.idle.as_ref(), default.idle),
+        total: or(entry.total.as_ref(), default.total),
+    }
+}
+
+fn breaker(entry: &BreakerEntry) -> BreakerSettings {
+    let default = BreakerSettings::default();
+    BreakerSettings {
+        failures: or(entry.failures.as_ref(), default.failures),
+        recovery: or(entry.recovery.as_ref(), default.recovery),
+    }
+}
+
+fn pool(entry: &PoolEntry, http2: Http2) -> PoolSettings {
+    let default = PoolSettings::default();
+    let max_connections =
+        entry.max_connections.as_ref().map_or(default.max_connections, |at| at.value as usize);
+    let max_idle = entry.max_idle.as_ref().map_or(default.max_idle, |at| at.value as usize);
+    PoolSettings {
+        max_idle: max_idle.min(max_connections),
+        max_connections,
+        http2_prior_knowledge: http2 == Http2::PriorKnowledge,
+    }
+}
+
+fn model(name: &str, entry: &ModelEntry, id: ModelId, names: &Names<'_>, ids: &Ids) -> Model {
+    let provider = entry.provider.as_ref().and_then(|provider| names.provider(&provider.value));
+    let provider = provider.and_then(|(at, _)| ids.providers.get(at).copied());
+    let upstream = entry.upstream_model.as_ref().map_or(name, |at| &at.value);
+    Model {
+        id,
+        name: name.into(),
+        provider: provider.unwrap_or(ProviderId::new(0)),
+        upstream_model: match entry.as_requested {
+            true => UpstreamModel::AsRequested,
+            false => UpstreamModel::Named(upstream.into()),
+        },
+        pricing: entry
+            .price
+            .as_ref()
+            .and_then(|price| prices(&price.value))
+            .map_or(Pricing::Unpriced, Pricing::Priced),
+        context_tokens: entry.context.as_ref().map(|at| at.value),
+        max_output_tokens: entry.max_output.as_ref().map(|at| at.value),
+        tier: entry.tier.as_ref().and_then(|at| u8::try_from(at.value).ok()).unwrap_or(1),
+        capabilities: capabilities(entry),
+    }
+}
+
+fn prices(entry: &PriceEntry) -> Option<Prices> {
+    let flat = Prices::flat(entry.input.as_ref()?.value, entry.output.as_ref()?.value);
+    Some(Prices {
+        cached_input: or(entry.cached_input.as_ref(), flat.cached_input),
+        cache_write: or(entry.cache_write.as_ref(), flat.cache_write),
+        reasoning: or(entry.reasoning.as_ref(), flat.reasoning),
+        ..flat
+    })
+}
+
+fn aliases(file: &PolicyFile, names: &Names<'_>, ids: &Ids) -> Vec<(Box<str>, Requested)> {
+    let alias = |alias: &Named<At<String>>| {
+        let target = ids.requested(names.target(&alias.name.value)?)?;
+        Some((alias.name.value.as_str().into(), target))
+    };
+    file.aliases.iter().filter_map(alias).collect()
+}
+
+fn profile(position: usize, names: &Names<'_>, ids: &Ids) -> Profile {
+    let Some(Some(stated)) = names.profiles.get(position) else {
+        return Profile {
+            name: DEFAULT_PROFILE.into(),
+            candidates: ids.models.clone().into(),
+            objective: router_core::Objective::default(),
+            bands: Bands::default(),
+            fallback: true,
+        };
+    };
+    let entry: &ProfileEntry = &stated.value;
+    let candidates = entry.candidates.as_ref().map(|list| ids.candidates(&list.value, names));
+    Profile {
+        name: stated.name.value.as_str().into(),
+        candidates: candidates.unwrap_or_default(),
+        objective: or(entry.objective.as_ref(), router_core::Objective::default()),
+        bands: bands(entry.bands.as_ref(), Bands::default()),
+        fallback: or(entry.fallback.as_ref(), true),
+    }
+}
+
+fn unlisted(file: &PolicyFile, names: &Names<'_>, ids: &Ids) -> Vec<(Box<str>, ModelId)> {
+    let entry = |(prefix, model): &(String, String)| Some((prefix.as_str().into(), ids.model(model, names)?));
+    file.unlisted.iter().filter_map(entry).collect()
+}
+
+fn cache(entry: &CacheSection) -> CachePolicy {
+    let default = CachePolicy::default();
+    CachePolicy {
+        enabled: or(entry.enabled.as_ref(), default.enabled),
+        semantic: or(entry.semantic.as_ref(), default.semantic),
+        ttl: or(entry.ttl.as_ref(), default.ttl),
+        max_bytes: or(entry.max_bytes.as_ref(), default.max_bytes),
+        epoch: entry.epoch.as_ref().map_or(default.epoch, |at| u64::from(at.value)),
+    }
+}
+
+fn tenant(name: &str, entry: &TenantEntry, id: TenantId) -> Tenant {
+    let tag = |tag: &Named<At<String>>| (tag.name.value.as_str().into(), tag.value.value.as_str().into());
+    Tenant {
+        id,
+        name: name.into(),
+        tags: entry.tags.iter().map(tag).collect(),
+        keys: entry.keys.iter().map(|key| key.value.hash).collect(),
+    }
+}
+
+fn out_of_domain(file: &PolicyFile, names: &Names<'_>, ids: &Ids) -> OutOfDomain {
+    let named = file.out_of_domain.as_ref().filter(|name| name.value != STRUCTURE);
+    let model = named.and_then(|name| ids.model(&name.value, names));
+    model.map_or(OutOfDomain::Structure, OutOfDomain::Model)
+}

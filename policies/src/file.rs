@@ -1,0 +1,143 @@
+//! `policy.toml` as it was typed: every value with its place, nothing resolved.
+
+mod cache;
+mod model;
+mod profile;
+mod provider;
+mod rule;
+mod secret;
+mod tenant;
+
+pub use cache::CacheSection;
+pub use model::{ModelEntry, PriceEntry};
+pub use profile::{BandsEntry, ProfileEntry};
+pub(crate) use provider::parse_base_url;
+pub use provider::{BreakerEntry, HeaderEntry, Http2, PoolEntry, ProviderEntry, TimeoutsEntry};
+pub use rule::{CacheUse, RuleEntry, UseEntry, WhenEntry};
+pub(crate) use secret::read_secret;
+pub use tenant::{KeyEntry, TenantEntry};
+use toml::de::DeValue;
+
+use crate::document::Prepared;
+use crate::fault::Fault;
+use crate::read;
+use crate::sink::Sink;
+use crate::source::{At, Source};
+use crate::table::{Named, Table};
+
+/// What `policy.toml` says. Absent keys are `None`; defaults are added when it is compiled.
+#[derive(Clone, Debug)]
+pub struct PolicyFile {
+    /// The text, for messages about it.
+    pub source: Source,
+    /// The model that savings are counted against.
+    pub baseline: Option<At<String>>,
+    /// Where prompts go that the scorer has never seen the like of.
+    pub out_of_domain: Option<At<String>>,
+    /// Whether OpenAI streams are asked for their usage.
+    pub stream_usage: Option<At<bool>>,
+    /// `[providers.NAME]`
+    pub providers: Vec<Named<ProviderEntry>>,
+    /// `[models.NAME]`
+    pub models: Vec<Named<ModelEntry>>,
+    /// `[aliases]`: other name → model, alias, `auto` or `auto:NAME`.
+    pub aliases: Vec<Named<At<String>>>,
+    /// `[profiles.NAME]`
+    pub profiles: Vec<Named<ProfileEntry>>,
+    /// `[[rules]]`
+    pub rules: Vec<At<RuleEntry>>,
+    /// `[cache]`
+    pub cache: CacheSection,
+    /// `[tenants.NAME]`
+    pub tenants: Vec<Named<TenantEntry>>,
+    /// Model name prefixes that pass unlisted, each with the model entry that serves them. Never written in a
+    /// file: only a policy made from the environment has them.
+    pub unlisted: Vec<(String, String)>,
+}
+
+impl PolicyFile {
+    /// The keys at the top level, by which the file is told from `proxy.toml`.
+    pub(crate) const KEYS: [&'static str; 10] = [
+        "baseline",
+        "out_of_domain",
+        "stream_usage",
+        "providers",
+        "models",
+        "aliases",
+        "profiles",
+        "rules",
+        "cache",
+        "tenants",
+    ];
+
+    /// A policy that says nothing.
+    #[must_use]
+    pub fn empty(source: Source) -> Self {
+        Self {
+            source,
+            baseline: None,
+            out_of_domain: None,
+            stream_usage: None,
+            providers: Vec::new(),
+            models: Vec::new(),
+            aliases: Vec::new(),
+            profiles: Vec::new(),
+            rules: Vec::new(),
+            cache: CacheSection::default(),
+            tenants: Vec::new(),
+            unlisted: Vec::new(),
+        }
+    }
+
+    /// Reads a file; what is wrong with it is in the sink.
+    pub(crate) fn read(source: &Source) -> (Self, Sink) {
+        let prepared = Prepared::new(source);
+        let (document, mut sink) = prepared.parse(source);
+        let mut root = Table::root(document.root.get_ref(), &mut sink);
+        let file = Self {
+            source: source.clone(),
+            baseline: root.optional("baseline", read::text),
+            out_of_domain: root.optional("out_of_domain", read::text),
+            stream_usage: root.optional("stream_usage", read::boolean),
+            providers: root.named("providers", ProviderEntry::read),
+            models: root.named("models", ModelEntry::read),
+            aliases: read_aliases(&mut root),
+            profiles: root.named("profiles", ProfileEntry::read),
+            rules: root.array("rules", RuleEntry::read),
+            cache: root.section("cache", CacheSection::read).map(|at| at.value).unwrap_or_default(),
+            tenants: root.named("tenants", TenantEntry::read),
+            unlisted: Vec::new(),
+        };
+        root.finish();
+        (file, sink)
+    }
+}
+
+fn read_aliases(root: &mut Table<'_, '_>) -> Vec<Named<At<String>>> {
+    let aliases = root.pairs("aliases", read::text);
+    for alias in &aliases {
+        root.check_name(&alias.name);
+    }
+    aliases
+}
+
+/// A tag's key or value: it travels in `x-router-tags: k=v,…`.
+pub(crate) fn tag(value: &DeValue<'_>) -> Result<String, Fault> {
+    let text = read::text(value)?;
+    check_tag(&text)?;
+    Ok(text)
+}
+
+/// Whether a text can be a tag's key or value.
+pub(crate) fn check_tag(text: &str) -> Result<(), Fault> {
+    if text.is_empty()
+        || text.trim() != text
+        || text.contains([',', '='])
+        || text.chars().any(char::is_control)
+    {
+        let message =
+            "a tag has no comma, equals sign, control character or outer space: it travels as k=v,…";
+        return Err(Fault::new(message));
+    }
+    Ok(())
+}

@@ -1,0 +1,95 @@
+//! How each provider and model is doing.
+
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use router_core::{BreakerState, Model, ModelState, Provider};
+use serde::Serialize;
+
+use super::page::escape;
+use crate::app::App;
+
+/// One model as one provider serves it.
+#[derive(Debug, Serialize)]
+pub(super) struct Health {
+    provider: String,
+    model: String,
+    dialect: &'static str,
+    placement: &'static str,
+    health_score: f64,
+    breaker: &'static str,
+    breaker_open_for_seconds: f64,
+    first_token_ms: Option<f64>,
+    mean_output_tokens: Option<u64>,
+    in_flight: u64,
+    priced: bool,
+}
+
+fn each<T>(app: &App, mut visit: impl FnMut(&Model, &Provider, &ModelState) -> T) -> Vec<T> {
+    let snapshot = app.snapshot();
+    let known = |model: &router_core::Model| {
+        let (model, provider) = snapshot.target(model.id)?;
+        Some(visit(model, provider, app.state.model(model.id)?))
+    };
+    snapshot.models().filter_map(known).collect()
+}
+
+fn score(state: BreakerState) -> f64 {
+    match state {
+        BreakerState::Closed => 1.0,
+        BreakerState::HalfOpen => 0.5,
+        BreakerState::Open => 0.0,
+    }
+}
+
+/// All of them, in the order of the policy's ids.
+pub(super) fn list(app: &App, now: Instant) -> Vec<Health> {
+    each(app, |model, provider, state| Health {
+        provider: provider.name.to_string(),
+        model: model.name.to_string(),
+        dialect: provider.dialect.as_str(),
+        placement: provider.placement.as_str(),
+        health_score: score(state.breaker.state(now)),
+        breaker: state.breaker.state(now).as_str(),
+        breaker_open_for_seconds: state.breaker.open_for(now).as_secs_f64(),
+        first_token_ms: state.first_token().map(|mean| mean.as_secs_f64() * 1e3),
+        mean_output_tokens: state.mean_output_tokens(),
+        in_flight: state.in_flight.load(Ordering::Relaxed),
+        priced: matches!(model.pricing, router_core::Pricing::Priced(_)),
+    })
+}
+
+/// Brings the gauges up to date before they are scraped.
+pub(super) fn observe(app: &App, now: Instant) {
+    each(app, |model, provider, state| {
+        let labels = [&*provider.name, &*model.name];
+        let breaker = state.breaker.state(now);
+        let number = match breaker {
+            BreakerState::Closed => 0,
+            BreakerState::HalfOpen => 1,
+            BreakerState::Open => 2,
+        };
+        app.metrics.breaker_state.with_label_values(&labels).set(number);
+        app.metrics.health_score.with_label_values(&labels).set(score(breaker));
+    });
+    app.state.cache.settle();
+    app.metrics.cache_entries.with_label_values(&["exact"]).set(app.state.cache.entries() as i64);
+    app.metrics.cache_bytes.with_label_values(&["exact"]).set(app.state.cache.bytes() as i64);
+}
+
+impl Health {
+    /// A row of the status page.
+    pub(super) fn row(&self) -> String {
+        let class = if self.breaker == "closed" { "ok" } else { "bad" };
+        let first_token = self.first_token_ms.map_or_else(|| "–".to_owned(), |ms| format!("{ms:.0} ms"));
+        format!(
+            "<tr><td>{}<td>{}<td>{}<td class={class}>{}<td>{:.2}<td>{first_token}<td>{}</tr>",
+            escape(&self.model),
+            escape(&self.provider),
+            self.placement,
+            self.breaker,
+            self.health_score,
+            self.in_flight,
+        )
+    }
+}

@@ -1,0 +1,101 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Routes AI requests: the cheapest model that is good enough, from the cache where possible.
+#[derive(Debug, Parser)]
+#[command(name = "xynergy-router", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// What to do; without a command, the demo.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a sample workload through the sidecar over two simulated providers, then keep serving.
+    Demo(Demo),
+    /// Run the sidecar.
+    Serve(Serve),
+    /// Validate policy and config files; every error with its place.
+    Check(Check),
+    /// Decide on the request body on stdin and say why; asks no provider.
+    Explain(Explain),
+}
+
+/// Where the sidecar listens.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Listeners {
+    /// Address of the data plane; port 0 picks a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// Address of the admin plane; port 0 picks a free one [default: 127.0.0.1:8081]
+    #[arg(long, value_name = "ADDR")]
+    pub admin: Option<SocketAddr>,
+}
+
+/// Options of `demo`.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// How many requests the sample workload has.
+    #[arg(long, value_name = "N", default_value_t = 400, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub requests: u32,
+    /// Where to listen.
+    #[command(flatten)]
+    pub listeners: Listeners,
+    /// End after the report instead of serving on.
+    #[arg(long)]
+    pub exit: bool,
+    /// Print one JSON object on stdout and nothing else there.
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Default for Demo {
+    fn default() -> Self {
+        Self { requests: 400, listeners: Listeners { listen: None, admin: None }, exit: false, json: false }
+    }
+}
+
+/// Options of `serve`.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// The policy; without one, providers come from OPENAI_API_KEY, ANTHROPIC_API_KEY and OLLAMA_HOST.
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// What cannot change while running (proxy.toml).
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where to listen.
+    #[command(flatten)]
+    pub listeners: Listeners,
+}
+
+/// Options of `check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Policy and config files.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+/// Options of `explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The policy; without one, providers come from the environment.
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// The data-plane path that the request would be sent to.
+    #[arg(long, value_name = "PATH", default_value = "/v1/chat/completions")]
+    pub endpoint: String,
+    /// A header of the request, NAME:VALUE; may be repeated.
+    #[arg(long = "header", value_name = "K:V")]
+    pub headers: Vec<String>,
+    /// Print one JSON object on stdout and nothing else there.
+    #[arg(long)]
+    pub json: bool,
+}

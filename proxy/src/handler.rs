@@ -1,0 +1,208 @@
+//! The way of one request: understood, decided, looked up, sent, answered.
+
+mod answer;
+mod attempt;
+pub mod body;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::header::HeaderValue;
+use http::request::Parts;
+use http::{Method, Request, Response};
+use hyper::body::Incoming;
+use router_core::{
+    CacheKey, Decision, Dialect, Digest, Endpoint, Receipt, Rejection, RouteRequest, Snapshot, decide,
+};
+
+use crate::account::{Account, OTHER, Stopwatch};
+use crate::app::App;
+use crate::auth;
+use crate::cached;
+use crate::front;
+use crate::headers::name;
+use crate::models;
+use crate::payload::Payload;
+use crate::refusal::Refusal;
+use crate::respond;
+use crate::settle::Bill;
+use crate::wishes::Wishes;
+
+/// Answers one request of the data plane.
+pub async fn handle(app: Arc<App>, request: Request<Incoming>) -> Response<Payload> {
+    let arrived = Instant::now();
+    let id = app.request_id(request.headers());
+    let dialect = dialect(&request);
+    let endpoint = Endpoint::from_path(request.uri().path());
+    let account = Arc::new(Account::open(&app.metrics, endpoint.map_or(OTHER, Endpoint::as_str), arrived));
+    let mut response = match route(&app, endpoint, request, &account, &id).await {
+        Ok(response) => response,
+        Err(refusal) => {
+            account.close(refusal.outcome());
+            refusal.respond(dialect)
+        }
+    };
+    response.headers_mut().insert(name::REQUEST_ID, id);
+    response
+}
+
+/// The dialect of errors: the endpoint's own, else what the caller's headers give away.
+fn dialect<B>(request: &Request<B>) -> Dialect {
+    match Endpoint::from_path(request.uri().path()) {
+        Some(endpoint) => endpoint.dialect(),
+        None if request.headers().contains_key(&name::ANTHROPIC_VERSION) => Dialect::Anthropic,
+        None => Dialect::OpenAi,
+    }
+}
+
+async fn route(
+    app: &Arc<App>,
+    endpoint: Option<Endpoint>,
+    request: Request<Incoming>,
+    account: &Arc<Account>,
+    id: &HeaderValue,
+) -> Result<Response<Payload>, Refusal> {
+    front::inspect(&request)?;
+    let method = request.method();
+    let path = request.uri().path();
+    match (endpoint, method) {
+        (Some(endpoint), &Method::POST) => forward(app, endpoint, request, account, id).await,
+        (Some(_), method) => Err(Refusal::MethodNotAllowed { method: method.to_string(), allow: "POST" }),
+        (None, &Method::GET | &Method::HEAD) if path == "/v1/models" || path.starts_with("/v1/models/") => {
+            let response = models::answer(app, path, request.headers());
+            account.close(if response.is_ok() { "ok" } else { "client_error" });
+            response
+        }
+        (None, method) if path == "/v1/models" => {
+            Err(Refusal::MethodNotAllowed { method: method.to_string(), allow: "GET" })
+        }
+        (None, _) => Err(Refusal::NotFound { path: path.to_owned() }),
+    }
+}
+
+/// One request on its way to a provider, understood and decided.
+struct Passage<'a> {
+    app: &'a Arc<App>,
+    snapshot: &'a Arc<Snapshot>,
+    account: &'a Arc<Account>,
+    id: &'a HeaderValue,
+    head: &'a Parts,
+    body: &'a Bytes,
+    digest: &'a Digest,
+    decision: &'a Decision,
+    key: Option<CacheKey>,
+}
+
+async fn forward(
+    app: &Arc<App>,
+    endpoint: Endpoint,
+    request: Request<Incoming>,
+    account: &Arc<Account>,
+    id: &HeaderValue,
+) -> Result<Response<Payload>, Refusal> {
+    let mut watch = Stopwatch::new(account.arrived());
+    let snapshot = app.snapshot();
+    let (head, incoming) = request.into_parts();
+    let (tenant, known) = auth::authenticate(&snapshot, &head.headers)?;
+    account.of_tenant(known.map_or(auth::ANONYMOUS, |tenant| &tenant.name));
+    app.admit(&head.headers)?;
+    let wishes = Wishes::read(&head.headers)?;
+    let body = watch.wait(body::read(incoming, &head.headers, &app.body_limits)).await?;
+    let digest = Digest::read(endpoint, &body, &app.state.fingerprint_key)?;
+    let request = wishes.request(&digest, tenant, known);
+    let decision = match decide(&snapshot, &app.state, &request, Instant::now()) {
+        Ok(decision) => decision,
+        Err(rejection) => return Ok(reject(&snapshot, account, endpoint, rejection)),
+    };
+    count_decision(app, &snapshot, &decision);
+    let key = cache_key(app, &snapshot, &request, &decision);
+    if let Some(response) = look_up(app, &snapshot, account, &digest, &decision, key, &watch) {
+        return Ok(response);
+    }
+    let passage = Passage {
+        app,
+        snapshot: &snapshot,
+        account,
+        id,
+        head: &head,
+        body: &body,
+        digest: &digest,
+        decision: &decision,
+        key,
+    };
+    passage.send(watch).await
+}
+
+/// The answer to a request that the policy refuses, with the reasons in its headers.
+fn reject(
+    snapshot: &Snapshot,
+    account: &Account,
+    endpoint: Endpoint,
+    rejection: Rejection,
+) -> Response<Payload> {
+    let refusal = Refusal::Rejected(rejection.reason);
+    account.close(refusal.outcome());
+    let mut response = refusal.respond(endpoint.dialect());
+    respond::explain(response.headers_mut(), snapshot, &rejection.receipt);
+    response
+}
+
+fn count_decision(app: &App, snapshot: &Snapshot, decision: &Decision) {
+    let Receipt { rule, band, assessment, .. } = &decision.receipt;
+    let rule = rule.and_then(|rule| snapshot.rule(rule)).map_or("", |rule| &rule.name);
+    let placement = decision.candidates.first().map_or("none", |candidate| candidate.placement.as_str());
+    app.metrics.decisions.with_label_values(&[rule, band.as_str(), placement]).inc();
+    app.metrics.complexity.observe(assessment.complexity().into());
+}
+
+fn cache_key(
+    app: &App,
+    snapshot: &Snapshot,
+    request: &RouteRequest<'_>,
+    decision: &Decision,
+) -> Option<CacheKey> {
+    (!decision.cache.bypassed())
+        .then(|| CacheKey::of(&app.state.fingerprint_key, snapshot, request, &decision.receipt))
+}
+
+/// The answer from the cache, where it holds one.
+fn look_up(
+    app: &App,
+    snapshot: &Arc<Snapshot>,
+    account: &Account,
+    digest: &Digest,
+    decision: &Decision,
+    key: Option<CacheKey>,
+    watch: &Stopwatch,
+) -> Option<Response<Payload>> {
+    let lookups = |result| app.metrics.cache_lookups.with_label_values(&["exact", result]).inc();
+    let Some(key) = key.filter(|_| decision.cache.read) else {
+        lookups("bypass");
+        return None;
+    };
+    let found = app.state.cache.lookup(&key, Instant::now());
+    let served = found.and_then(|entry| Some((cached::serve(&entry, digest)?, entry)));
+    let Some((mut response, entry)) = served else {
+        lookups("miss");
+        return None;
+    };
+    lookups("hit");
+    let Some(mut candidate) = decision.candidates.first().copied() else { return None };
+    candidate.model = entry.model;
+    if let Some(usage) = &entry.usage {
+        Bill::new(snapshot, &candidate, digest.prompt_tokens).charge_baseline(
+            &app.metrics,
+            account.tenant(),
+            usage,
+        );
+    }
+    let own = watch.own();
+    let headers = response.headers_mut();
+    respond::explain(headers, snapshot, &decision.receipt);
+    respond::target(headers, snapshot, &candidate, &digest.model);
+    respond::effort(headers, "hit", 0, Some(router_core::Usd::ZERO), own);
+    app.metrics.overhead.with_label_values(&["hit"]).observe(own.as_secs_f64());
+    account.close("ok");
+    Some(response)
+}

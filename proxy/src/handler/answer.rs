@@ -1,0 +1,213 @@
+//! Turns a provider's answer into the caller's.
+
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use http::header::{self, HeaderMap};
+use http::{Response, StatusCode};
+use http_body::Body;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use router_core::{Candidate, Framing, Timeouts, Usd};
+
+use super::Passage;
+use super::attempt::{Status, Tried};
+use crate::account::Stopwatch;
+use crate::cached::{Recorder, Shelf};
+use crate::headers;
+use crate::payload::Payload;
+use crate::relay::{Relay, RelaySettings};
+use crate::respond;
+use crate::settle::Settlement;
+use crate::upstream::{Answer, UpstreamFault};
+use crate::wire::reading;
+
+/// Largest plain answer held in memory. A thousand embeddings of 3,072 dimensions are about 40 MB of JSON.
+const MAX_PLAIN_BYTES: usize = 64 << 20;
+
+impl Passage<'_> {
+    /// Passes an answer on: a stream event by event, a plain answer when all of it is here.
+    pub(super) async fn answer(
+        &self,
+        candidate: &Candidate,
+        settlement: Settlement,
+        answer: Answer,
+        last: bool,
+        attempts: u32,
+        watch: &mut Stopwatch,
+    ) -> Tried {
+        let success = Status::of(answer.head.status) == Status::Success;
+        if success && is_event_stream(&answer.head.headers) {
+            return Tried::Answered(self.stream(candidate, settlement, answer, attempts, watch));
+        }
+        self.plain(candidate, settlement, answer, last, attempts, watch).await
+    }
+
+    fn stream(
+        &self,
+        candidate: &Candidate,
+        settlement: Settlement,
+        answer: Answer,
+        attempts: u32,
+        watch: &Stopwatch,
+    ) -> Response<Payload> {
+        let Answer { head, body, sent, permit } = answer;
+        let provider = self.snapshot.provider(candidate.provider);
+        let settings = RelaySettings {
+            dialect: self.digest.endpoint().dialect(),
+            timeouts: candidate.timeouts,
+            sent,
+            withhold_usage: provider.is_some_and(|provider| self.asks_usage(provider)),
+        };
+        let relayed = headers::relayable(&head.headers);
+        let recorder = self.shelf(candidate).map(|shelf| Recorder::new(shelf, relayed.clone()));
+        let relay = Relay::new(body, permit, settings, settlement, recorder);
+        self.respond(candidate, head.status, relayed, Payload::stream(relay), attempts, None, watch)
+    }
+
+    async fn plain(
+        &self,
+        candidate: &Candidate,
+        mut settlement: Settlement,
+        answer: Answer,
+        last: bool,
+        attempts: u32,
+        watch: &mut Stopwatch,
+    ) -> Tried {
+        let first_token = settlement.first_byte();
+        let Answer { head, body, sent, permit } = answer;
+        let read = watch.wait(collect(body, sent, &candidate.timeouts)).await;
+        drop(permit);
+        let body = match read.and_then(|body| whole(&head.headers, body)) {
+            Ok(body) => body,
+            Err(fault) => {
+                settlement.fail(fault);
+                return Tried::Failed(fault);
+            }
+        };
+        let status = Status::of(head.status);
+        let relayed = headers::relayable(&head.headers);
+        if status != Status::Success {
+            settlement.status(status.outcome(), status.label());
+            let outcome = if status == Status::CallerFault { "client_error" } else { "upstream_error" };
+            self.account.close(outcome);
+            return Tried::Answered(self.respond(
+                candidate,
+                head.status,
+                relayed,
+                body.into(),
+                attempts,
+                None,
+                watch,
+            ));
+        }
+        let reading = reading::read_body(&body);
+        if reading.error.is_some() && !last {
+            settlement.fail(UpstreamFault::Broken);
+            return Tried::Failed(UpstreamFault::Broken);
+        }
+        let cost = settlement.complete(first_token, &reading);
+        if let Some(shelf) = self.shelf(candidate) {
+            shelf.store(body.clone(), Framing::Plain, &relayed, &reading);
+        }
+        self.account.close("ok");
+        Tried::Answered(self.respond(candidate, head.status, relayed, body.into(), attempts, cost, watch))
+    }
+
+    /// Where the answer may be kept.
+    fn shelf(&self, candidate: &Candidate) -> Option<Shelf> {
+        let key = self.key.filter(|_| self.decision.cache.write)?;
+        Some(Shelf {
+            state: self.app.state.clone(),
+            key,
+            ttl: self.decision.cache.ttl,
+            endpoint: self.digest.endpoint(),
+            model: candidate.model,
+            cache_bytes: self.snapshot.cache.max_bytes,
+        })
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one response, each of them needed")]
+    fn respond(
+        &self,
+        candidate: &Candidate,
+        status: StatusCode,
+        relayed: HeaderMap,
+        body: Payload,
+        attempts: u32,
+        cost: Option<Usd>,
+        watch: &Stopwatch,
+    ) -> Response<Payload> {
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        *response.headers_mut() = relayed;
+        let (cache, path) = match self.key {
+            Some(_) if self.decision.cache.read => ("miss", "miss"),
+            _ => ("bypass", "pass"),
+        };
+        let own = watch.own();
+        let headers = response.headers_mut();
+        respond::explain(headers, self.snapshot, &self.decision.receipt);
+        respond::target(headers, self.snapshot, candidate, &self.digest.model);
+        respond::effort(headers, cache, attempts, cost, own);
+        self.app.metrics.overhead.with_label_values(&[path]).observe(own.as_secs_f64());
+        response
+    }
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|kind| {
+        kind.as_bytes().get(..17).is_some_and(|k| k.eq_ignore_ascii_case(b"text/event-stream"))
+    })
+}
+
+/// The whole body, or why there is none.
+async fn collect(mut body: Incoming, sent: Instant, timeouts: &Timeouts) -> Result<Bytes, UpstreamFault> {
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    let end = sent + timeouts.total;
+    while !body.is_end_stream() {
+        let left = end.saturating_duration_since(Instant::now());
+        let Some(piece) = piece(&mut body, timeouts.idle, left).await? else { break };
+        if rest.len() + first.len() + piece.len() > MAX_PLAIN_BYTES {
+            return Err(UpstreamFault::TooLarge);
+        }
+        if first.is_empty() && rest.is_empty() {
+            first = piece;
+        } else {
+            // Only an answer of several pieces is copied.
+            rest.extend_from_slice(&std::mem::take(&mut first));
+            rest.extend_from_slice(&piece);
+        }
+    }
+    Ok(if rest.is_empty() { first } else { rest.freeze() })
+}
+
+async fn piece(body: &mut Incoming, idle: Duration, left: Duration) -> Result<Option<Bytes>, UpstreamFault> {
+    loop {
+        let frame = tokio::time::timeout(idle.min(left), body.frame()).await.map_err(|_| {
+            if left <= idle { UpstreamFault::TotalTimeout } else { UpstreamFault::IdleTimeout }
+        })?;
+        match frame {
+            None => return Ok(None),
+            Some(Err(_)) => return Err(UpstreamFault::Broken),
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data() {
+                    return Ok(Some(data));
+                }
+            }
+        }
+    }
+}
+
+/// A JSON body that ends in mid-value was cut short, even where the connection ended in good order.
+fn whole(headers: &HeaderMap, body: Bytes) -> Result<Bytes, UpstreamFault> {
+    let json = headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    let coded = headers.contains_key(header::CONTENT_ENCODING);
+    if json && !coded && !reading::read_body(&body).ended {
+        return Err(UpstreamFault::Broken);
+    }
+    Ok(body)
+}

@@ -1,0 +1,46 @@
+//! Brings a new policy into force, or says why not.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use router_policies::{Diagnostic, Reloaded};
+
+use crate::app::App;
+
+/// Reloads the policy; the last good one stays when the new one is bad. `by` says who asked, for the log.
+///
+/// # Errors
+/// Every error of the new policy.
+pub fn reload(app: &App, by: &'static str) -> Result<Reloaded, Vec<Diagnostic>> {
+    let result = app.live.reload();
+    report(app, by, &result);
+    result
+}
+
+/// Logs a reload and fits what hangs on the policy.
+pub fn report(app: &App, by: &'static str, result: &Result<Reloaded, Vec<Diagnostic>>) {
+    match result {
+        Ok(Reloaded { generation, changed, warnings }) => {
+            tracing::info!(event = "policy_reloaded", by, generation, changed = ?changed);
+            for warning in warnings {
+                tracing::warn!(event = "policy_warning", warning = %warning);
+            }
+            adopt(app);
+        }
+        Err(errors) => {
+            app.metrics.reload_successful.set(0);
+            for error in errors {
+                tracing::error!(event = "policy_refused", by, error = %error);
+            }
+        }
+    }
+}
+
+/// Fits what hangs on the policy to the one in force.
+pub fn adopt(app: &App) {
+    let snapshot = app.snapshot();
+    app.upstreams.retain(snapshot.providers());
+    app.metrics.reload_successful.set(1);
+    app.metrics.policy_generation.set(snapshot.generation() as i64);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    app.metrics.reload_timestamp.set(now.as_secs_f64());
+}

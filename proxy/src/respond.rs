@@ -1,0 +1,65 @@
+//! Writes the router's headers onto an answer.
+
+use std::time::Duration;
+
+use http::header::{HeaderMap, HeaderValue};
+use router_core::{Candidate, Receipt, Snapshot, Usd};
+
+use crate::headers::{lossy_value, name};
+
+/// Why the answer came from where it came from.
+pub fn explain(headers: &mut HeaderMap, snapshot: &Snapshot, receipt: &Receipt) {
+    let complexity = format_complexity(receipt.assessment.complexity());
+    headers.insert(name::COMPLEXITY, complexity);
+    headers.insert(name::BAND, HeaderValue::from_static(receipt.band.as_str()));
+    if let Some(rule) = receipt.rule.and_then(|rule| snapshot.rule(rule)) {
+        headers.insert(name::RULE, lossy_value(&rule.name));
+    }
+}
+
+/// `0.123` without the formatting machinery: this stands in every response.
+fn format_complexity(complexity: f32) -> HeaderValue {
+    let thousandths = (complexity * 1000.0).round() as u32;
+    let digits = [
+        b'0' + (thousandths / 1000) as u8,
+        b'.',
+        b'0' + (thousandths / 100 % 10) as u8,
+        b'0' + (thousandths / 10 % 10) as u8,
+        b'0' + (thousandths % 10) as u8,
+    ];
+    HeaderValue::from_bytes(&digits).unwrap_or_else(|_| HeaderValue::from_static("0.500"))
+}
+
+/// Which model answered.
+pub fn target(headers: &mut HeaderMap, snapshot: &Snapshot, candidate: &Candidate, requested: &str) {
+    let Some((model, provider)) = snapshot.target(candidate.model) else { return };
+    let named = match model.upstream_model {
+        router_core::UpstreamModel::Named(_) => &*model.name,
+        router_core::UpstreamModel::AsRequested => requested,
+    };
+    headers.insert(name::MODEL, lossy_value(named));
+    headers.insert(name::PROVIDER, lossy_value(&provider.name));
+    headers.insert(name::PLACEMENT, HeaderValue::from_static(provider.placement.as_str()));
+}
+
+/// What it took: cache, attempts, money, the router's own time.
+pub fn effort(headers: &mut HeaderMap, cache: &'static str, attempts: u32, cost: Option<Usd>, own: Duration) {
+    headers.insert(name::CACHE, HeaderValue::from_static(cache));
+    headers.insert(name::ATTEMPTS, HeaderValue::from(attempts));
+    headers.insert(name::OVERHEAD, HeaderValue::from(own.as_micros() as u64));
+    if let Some(cost) = cost {
+        headers.insert(name::COST, lossy_value(&cost.to_string()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn complexity_has_three_decimals() {
+        for (complexity, text) in [(0.0, "0.000"), (0.4126, "0.413"), (0.9996, "1.000"), (1.0, "1.000")] {
+            assert_eq!(format_complexity(complexity), text);
+        }
+    }
+}

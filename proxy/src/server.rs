@@ -1,0 +1,7 @@
+//! Listeners and their connections.
+
+mod connection;
+mod drain;
+
+pub use connection::{ConnectionLimits, serve};
+pub use drain::{Drain, Draining};

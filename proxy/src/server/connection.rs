@@ -1,0 +1,153 @@
+//! One listener, and one task for each of its connections.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, Semaphore};
+
+use super::drain::{Drain, Draining};
+use crate::payload::Payload;
+
+/// Limits on connections.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionLimits {
+    /// Open at the same time.
+    pub max_connections: usize,
+    /// To send a request's head.
+    pub header_timeout: Duration,
+    /// Bytes of a request's head.
+    pub max_header_bytes: usize,
+}
+
+impl Default for ConnectionLimits {
+    /// 10,000 connections, which two descriptors each keep below common limits; 15 s for a head of 64 KiB.
+    fn default() -> Self {
+        Self { max_connections: 10_000, header_timeout: Duration::from_secs(15), max_header_bytes: 64 << 10 }
+    }
+}
+
+/// After a failed accept (out of descriptors, mostly) the listener waits a little rather than spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves `listener` until the drain begins; connections that are open then live on in their own tasks.
+pub async fn serve<H, F>(listener: TcpListener, limits: ConnectionLimits, drain: Arc<Drain>, handler: H)
+where
+    H: Fn(SocketAddr, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<Payload>> + Send + 'static,
+{
+    let places = Arc::new(Semaphore::new(limits.max_connections));
+    let builder = builder(&limits);
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let draining = drain.watch();
+        let handler = handler.clone();
+        let builder = builder.clone();
+        tokio::spawn(async move {
+            connection(stream, peer, builder, draining, handler).await;
+            drop(place);
+        });
+    }
+}
+
+fn builder(limits: &ConnectionLimits) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        .max_buf_size(limits.max_header_bytes.max(8 << 10));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX))
+        .max_concurrent_streams(256)
+        .max_pending_accept_reset_streams(32)
+        .max_local_error_reset_streams(256)
+        .keep_alive_interval(Duration::from_secs(30));
+    builder
+}
+
+/// Requests under way on one connection. A connection is told to close only when there are none: an answer whose head goes
+/// out after that would carry `Connection: close`, which hides a broken stream from some clients.
+#[derive(Default)]
+struct Load {
+    requests: AtomicUsize,
+    idle: Notify,
+}
+
+struct UnderWay(Arc<Load>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if self.0.requests.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.idle.notify_waiters();
+        }
+    }
+}
+
+impl Load {
+    fn begin(self: &Arc<Self>) -> UnderWay {
+        self.requests.fetch_add(1, Ordering::AcqRel);
+        UnderWay(Arc::clone(self))
+    }
+
+    async fn rests(&self) {
+        loop {
+            let idle = self.idle.notified();
+            if self.requests.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            idle.await;
+        }
+    }
+}
+
+async fn connection<H, F>(
+    stream: TcpStream,
+    peer: SocketAddr,
+    builder: auto::Builder<TokioExecutor>,
+    mut draining: Draining,
+    handler: H,
+) where
+    H: Fn(SocketAddr, Request<Incoming>) -> F,
+    F: Future<Output = Response<Payload>> + Send + 'static,
+{
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY could not be set");
+    }
+    let load = Arc::new(Load::default());
+    let service = service_fn(|request| {
+        let under_way = load.begin();
+        let answer = handler(peer, request);
+        async move { Ok::<_, Infallible>(answer.await.map(|body| body.guarded(under_way))) }
+    });
+    let mut serving = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    let served = tokio::select! {
+        served = serving.as_mut() => served,
+        () = async { draining.begun().await; load.rests().await } => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, %peer, "a connection ended with an error");
+    }
+}

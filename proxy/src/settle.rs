@@ -1,0 +1,184 @@
+//! Settles an attempt once its answer is over: health, tokens, money.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use router_core::{Attempt, Candidate, ModelId, Outcome, Pricing, Snapshot, TokenUsage, UpstreamModel, Usd};
+
+use crate::account::{Account, OTHER};
+use crate::metrics::{Charge, Metrics};
+use crate::upstream::UpstreamFault;
+use crate::wire::reading::Reading;
+
+/// Bytes of answer text a token stands for where the provider did not count: the usual 4 of English prose.
+const BYTES_PER_TOKEN: u64 = 4;
+
+/// The names and prices an answer is charged by.
+#[derive(Clone, Debug)]
+pub struct Bill {
+    snapshot: Arc<Snapshot>,
+    /// Which model answers.
+    pub model: ModelId,
+    prompt_tokens: u64,
+}
+
+impl Bill {
+    /// The bill of an attempt at `candidate` with about so many prompt tokens.
+    #[must_use]
+    pub fn new(snapshot: &Arc<Snapshot>, candidate: &Candidate, prompt_tokens: u64) -> Self {
+        Self { snapshot: Arc::clone(snapshot), model: candidate.model, prompt_tokens }
+    }
+
+    /// Labels: provider, model. An entry for unlisted names is `_other`.
+    fn names(&self) -> (&str, &str) {
+        self.snapshot.target(self.model).map_or((OTHER, OTHER), |(model, provider)| {
+            let name = match model.upstream_model {
+                UpstreamModel::Named(_) => &*model.name,
+                UpstreamModel::AsRequested => OTHER,
+            };
+            (&provider.name, name)
+        })
+    }
+
+    fn pricing(&self, model: ModelId) -> Pricing {
+        self.snapshot.model(model).map_or(Pricing::Unpriced, |model| model.pricing)
+    }
+
+    /// What the answer used: as counted, else estimated from what was seen.
+    fn usage(&self, reading: &Reading) -> (TokenUsage, bool) {
+        match &reading.usage {
+            Some(usage) => (usage.tokens, false),
+            None => {
+                let output = reading.text_bytes.div_ceil(BYTES_PER_TOKEN);
+                (TokenUsage { input: self.prompt_tokens, output, ..TokenUsage::default() }, true)
+            }
+        }
+    }
+
+    /// What an answer costs, where its provider counted it and the model has a price.
+    #[must_use]
+    pub fn cost(&self, reading: &Reading) -> Option<Usd> {
+        self.pricing(self.model).cost(&self.usage(reading).0)
+    }
+
+    /// Charges an answer and counts what it would have cost at the baseline. Returns the cost.
+    pub fn charge(&self, metrics: &Metrics, tenant: &str, reading: &Reading) -> Option<Usd> {
+        let (usage, estimated) = self.usage(reading);
+        let (provider, model) = self.names();
+        if estimated {
+            metrics.usage_estimated.with_label_values(&[provider, model]).inc();
+        }
+        let cost = self.pricing(self.model).cost(&usage);
+        metrics.charge(&Charge { tenant, provider, model, usage, cost });
+        self.charge_baseline(metrics, tenant, &usage);
+        cost
+    }
+
+    /// Counts what `usage` would have cost at the baseline model.
+    pub fn charge_baseline(&self, metrics: &Metrics, tenant: &str, usage: &TokenUsage) {
+        let baseline = self.snapshot.baseline.and_then(|model| self.pricing(model).cost(usage));
+        if let Some(cost) = baseline {
+            metrics.baseline(tenant, cost);
+        }
+    }
+}
+
+/// An attempt under way with everything that its end must settle. Dropped, it settles as cancelled.
+#[derive(Debug)]
+pub struct Settlement {
+    metrics: Arc<Metrics>,
+    account: Arc<Account>,
+    /// What it is charged by.
+    pub bill: Bill,
+    attempt: Option<Attempt>,
+    sent: Instant,
+    /// Whether the provider has begun to answer, so that there is something to pay.
+    answering: bool,
+}
+
+impl Settlement {
+    /// Takes charge of a claimed attempt whose request is about to be sent.
+    #[must_use]
+    pub fn new(metrics: &Arc<Metrics>, account: &Arc<Account>, bill: Bill, attempt: Attempt) -> Self {
+        Self {
+            metrics: Arc::clone(metrics),
+            account: Arc::clone(account),
+            bill,
+            attempt: Some(attempt),
+            sent: Instant::now(),
+            answering: false,
+        }
+    }
+
+    /// The account of the request.
+    #[must_use]
+    pub fn account(&self) -> &Arc<Account> {
+        &self.account
+    }
+
+    /// The first byte of the answer is here. Returns how long it took.
+    pub fn first_byte(&mut self) -> Duration {
+        self.answering = true;
+        let elapsed = self.sent.elapsed();
+        let (provider, model) = self.bill.names();
+        self.metrics.first_token.with_label_values(&[provider, model]).observe(elapsed.as_secs_f64());
+        elapsed
+    }
+
+    /// The answer is complete. Returns its cost, where it has a price.
+    pub fn complete(&mut self, first_token: Duration, reading: &Reading) -> Option<Usd> {
+        let usage = reading.usage.as_ref().map(|usage| usage.tokens);
+        self.record(Outcome::Success { first_token, usage }, "ok");
+        self.bill.charge(&self.metrics, self.account.tenant(), reading)
+    }
+
+    /// The provider failed before anything of its answer counted.
+    pub fn fail(&mut self, fault: UpstreamFault) {
+        // A full pool says that this router is busy, not that the provider is ill.
+        let outcome = match fault {
+            UpstreamFault::PoolExhausted => Outcome::Cancelled,
+            _ => Outcome::Failure,
+        };
+        self.record(outcome, fault.label());
+    }
+
+    /// The stream broke off: what was seen of it is charged.
+    pub fn truncate(&mut self, label: &'static str, reading: &Reading) {
+        self.record(Outcome::Failure, label);
+        self.metrics.streams_truncated.with_label_values(&["upstream"]).inc();
+        self.bill.charge(&self.metrics, self.account.tenant(), reading);
+    }
+
+    /// The caller has gone: what was seen is charged.
+    pub fn abandon(&mut self, reading: &Reading) {
+        self.record(Outcome::Cancelled, "cancelled");
+        if self.answering {
+            self.metrics.streams_truncated.with_label_values(&["client"]).inc();
+            self.bill.charge(&self.metrics, self.account.tenant(), reading);
+        }
+    }
+
+    /// The provider answered with an error status.
+    pub fn status(&mut self, outcome: Outcome, label: &'static str) {
+        self.record(outcome, label);
+    }
+
+    fn record(&mut self, outcome: Outcome, label: &'static str) {
+        let Some(attempt) = self.attempt.take() else { return };
+        let (provider, model) = self.bill.names();
+        self.metrics.upstream_requests.with_label_values(&[provider, model, label]).inc();
+        attempt.record(outcome, Instant::now());
+    }
+
+    /// Whether the end has been settled.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.attempt.is_none()
+    }
+}
+
+impl Drop for Settlement {
+    fn drop(&mut self) {
+        self.record(Outcome::Cancelled, "cancelled");
+    }
+}

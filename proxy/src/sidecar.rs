@@ -1,0 +1,218 @@
+//! Puts the parts together and runs them: listeners, policy, watcher, signals.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::header::HeaderValue;
+use router_core::{Scorer, Secret, State};
+use router_policies::{Diagnostic, Live, Origin, Setup, Watch};
+use thiserror::Error;
+use tokio::net::TcpListener;
+
+use crate::app::App;
+use crate::handler::body::BodyLimits;
+use crate::metrics::Metrics;
+use crate::server::{ConnectionLimits, Drain, serve};
+use crate::upstream::Upstreams;
+use crate::{admin, handler, reload};
+
+/// What cannot change while running.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Address of the data plane.
+    pub listen: SocketAddr,
+    /// Address of the admin plane.
+    pub admin: SocketAddr,
+    /// Limits on request bodies.
+    pub body: BodyLimits,
+    /// Limits on connections.
+    pub connections: ConnectionLimits,
+    /// Requests in flight at most.
+    pub max_in_flight: u32,
+    /// How long open requests may take to end after SIGTERM.
+    pub drain_deadline: Duration,
+    /// What opens the admin plane to other machines.
+    pub admin_token: Option<Secret>,
+}
+
+impl Default for Settings {
+    /// Loopback 8080 and 8081; 30 s to drain, which is Kubernetes' grace period; 4,096 requests in flight.
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            admin: SocketAddr::from(([127, 0, 0, 1], 8081)),
+            body: BodyLimits::default(),
+            connections: ConnectionLimits::default(),
+            max_in_flight: 4096,
+            drain_deadline: Duration::from_secs(25),
+            admin_token: None,
+        }
+    }
+}
+
+/// Why a sidecar does not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        error: io::Error,
+    },
+    /// The policy does not compile.
+    #[error("the policy has errors")]
+    Policy(Vec<Diagnostic>),
+    /// Without tenants anybody who reaches the listener may spend.
+    #[error(
+        "the data listener {0} can be reached from other machines, but no tenants are configured, so anybody could spend: \
+         add [tenants.NAME] with keys to the policy, or listen on 127.0.0.1"
+    )]
+    Open(SocketAddr),
+    /// The system does not provide what is needed.
+    #[error("{0}")]
+    System(String),
+}
+
+/// A running sidecar.
+pub struct Sidecar {
+    app: Arc<App>,
+    data: SocketAddr,
+    admin: SocketAddr,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+    _watch: Option<Watch>,
+}
+
+impl Sidecar {
+    /// Binds, loads the policy and begins to serve.
+    ///
+    /// # Errors
+    /// Where it cannot start; nothing is left running then.
+    pub async fn start(
+        settings: Settings,
+        origin: Origin,
+        scorer: Arc<dyn Scorer>,
+    ) -> Result<Self, StartError> {
+        let data = bind(settings.listen).await?;
+        let admin = bind(settings.admin).await?;
+        let addresses = [local(&data)?, local(&admin)?];
+        let app = Arc::new(assemble(&settings, origin, scorer, &addresses)?);
+        if app.snapshot().tenants.is_empty() && !addresses[0].ip().is_loopback() {
+            return Err(StartError::Open(addresses[0]));
+        }
+        reload::adopt(&app);
+        let watch = watch(&app);
+        let limits = settings.connections;
+        let data_app = Arc::clone(&app);
+        let admin_app = Arc::clone(&app);
+        let admin_drain = Arc::new(Drain::default());
+        let tasks = vec![
+            tokio::spawn(serve(data, limits, Arc::clone(&app.drain), move |_, request| {
+                handler::handle(Arc::clone(&data_app), request)
+            })),
+            tokio::spawn(serve(admin, limits, admin_drain, move |peer, request| {
+                admin::handle(Arc::clone(&admin_app), peer, request)
+            })),
+        ];
+        let [data, admin] = addresses;
+        tracing::info!(event = "listening", data = %data, admin = %admin, version = env!("CARGO_PKG_VERSION"));
+        Ok(Self { app, data, admin, tasks, _watch: watch })
+    }
+
+    /// Address of the data plane.
+    #[must_use]
+    pub fn data(&self) -> SocketAddr {
+        self.data
+    }
+
+    /// Address of the admin plane.
+    #[must_use]
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// The parts.
+    #[must_use]
+    pub fn app(&self) -> &Arc<App> {
+        &self.app
+    }
+
+    /// Drains: not ready, no new requests, open ones to their end or the deadline. Says whether all ended.
+    pub async fn drain(self) -> bool {
+        self.app.drain.begin();
+        tracing::info!(event = "draining", in_flight = self.app.metrics.in_flight.get());
+        let finished = self.app.drain.finished(self.app.drain_deadline).await;
+        tracing::info!(event = "drained", complete = finished);
+        for task in &self.tasks {
+            task.abort();
+        }
+        finished
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| StartError::Listen { address, error })
+}
+
+fn local(listener: &TcpListener) -> Result<SocketAddr, StartError> {
+    listener.local_addr().map_err(system)
+}
+
+fn system(error: impl std::fmt::Display) -> StartError {
+    StartError::System(error.to_string())
+}
+
+fn assemble(
+    settings: &Settings,
+    origin: Origin,
+    scorer: Arc<dyn Scorer>,
+    addresses: &[SocketAddr],
+) -> Result<App, StartError> {
+    let state = Arc::new(State::new(Instant::now(), secret().map_err(system)?));
+    let setup = Setup::new(Arc::clone(&state), scorer, addresses.to_vec());
+    let (live, warnings) = Live::open(origin, setup).map_err(StartError::Policy)?;
+    for warning in &warnings {
+        tracing::warn!(event = "policy_warning", warning = %warning);
+    }
+    let via_name = format!("xynergy-router-{:08x}", fastrand::u32(..));
+    Ok(App {
+        live: Arc::new(live),
+        state,
+        upstreams: Upstreams::try_new().map_err(system)?,
+        metrics: Arc::new(Metrics::try_new().map_err(system)?),
+        body_limits: settings.body,
+        max_in_flight: settings.max_in_flight.into(),
+        drain: Arc::new(Drain::default()),
+        drain_deadline: settings.drain_deadline,
+        admin_token: settings.admin_token.clone(),
+        via: HeaderValue::from_str(&format!("1.1 {via_name}")).map_err(system)?,
+        via_name: via_name.into(),
+    })
+}
+
+/// 128 bits from the system, under which fingerprints cannot be forged.
+///
+/// # Errors
+/// Where the system has none.
+pub fn secret() -> Result<(u64, u64), getrandom::Error> {
+    Ok((getrandom::u64()?, getrandom::u64()?))
+}
+
+/// Watches the policy file. Without one, or where the system cannot watch, SIGHUP and `/-/reload` remain.
+fn watch(app: &Arc<App>) -> Option<Watch> {
+    app.live.path()?;
+    let observed = Arc::clone(app);
+    let watched = router_policies::watch(Arc::clone(&app.live), move |result| {
+        reload::report(&observed, "watch", &result);
+    });
+    match watched {
+        Ok(watch) => Some(watch),
+        Err(error) => {
+            tracing::warn!(event = "policy_not_watched", error = %error);
+            None
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Looks at the frames of an answer as they pass.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use serde::de::IgnoredAny;
+
+use super::frame::Frame;
+use super::tally::Tally;
+use crate::wire::finish::Finish;
+use crate::wire::glance::Glance;
+use crate::wire::reading::{ProviderError, Reading};
+
+/// What a frame is, as far as passing it on goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameKind {
+    /// Comments, blank lines, pings: nothing of the answer.
+    Silent,
+    /// Text, reasoning or tool arguments.
+    Content,
+    /// OpenAI's extra last chunk, which has usage and no choices. Withheld from callers who did not ask.
+    UsageOnly,
+    /// The stream is complete.
+    Terminator,
+    /// The provider reports a failure.
+    Error,
+    /// Anything else: beginnings and ends of messages and blocks, finish reasons, unknown events.
+    Other,
+}
+
+/// How a stream has ended, if it has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ending {
+    /// It has not: bytes that stop here were cut short.
+    #[default]
+    Open,
+    /// With `[DONE]`, `message_stop`, `response.completed` or `response.incomplete`.
+    Complete,
+    /// With the provider's own error event. Stays so, whatever follows.
+    Failed,
+}
+
+/// Watches one stream.
+///
+/// A delta is walked once for its keys, without allocation; usage reports are parsed when asked for. Cost on
+/// a 300-byte chat delta: about a quarter of a microsecond.
+#[derive(Clone, Debug, Default)]
+pub struct Tap {
+    tally: Tally,
+    ending: Ending,
+    finish: Option<Finish>,
+    tool_calls: bool,
+    refusal: bool,
+    error: Option<ProviderError>,
+    text_bytes: u64,
+}
+
+impl Tap {
+    /// Takes note of the next frame.
+    pub fn observe(&mut self, frame: &Frame) -> FrameKind {
+        let fields = frame.fields();
+        let Some(data) = fields.data else { return FrameKind::Silent };
+        if data.trim_ascii() == b"[DONE]" {
+            return self.terminate();
+        }
+        let mut glance = Glance::read(&data);
+        glance.kind = glance.kind.or(fields.event);
+        if glance.error || fields.event == Some(b"error") {
+            self.ending = Ending::Failed;
+            self.error.get_or_insert_with(|| ProviderError::read(&data));
+            self.note(&glance, frame.bytes(), &data);
+            return FrameKind::Error;
+        }
+        self.note(&glance, frame.bytes(), &data)
+    }
+
+    /// Takes note of what the stream ended with in place of a whole frame
+    /// ([`super::Leftover::Partial`]). It counts if only its blank line is missing, so that a server
+    /// that ends with `data: [DONE]` and one line feed or none has ended properly. Returns what the frame
+    /// is, or `None` if it was cut.
+    pub fn observe_tail(&mut self, tail: &Frame) -> Option<FrameKind> {
+        let whole = match tail.fields().data {
+            None => true,
+            Some(data) => {
+                data.trim_ascii() == b"[DONE]" || serde_json::from_slice::<IgnoredAny>(&data).is_ok()
+            }
+        };
+        whole.then(|| self.observe(tail))
+    }
+
+    /// Whether and how the stream has ended.
+    #[must_use]
+    pub const fn ending(&self) -> Ending {
+        self.ending
+    }
+
+    /// Whether any text, reasoning or tool argument has been seen: the first token has come.
+    #[must_use]
+    pub const fn has_content(&self) -> bool {
+        self.text_bytes > 0
+    }
+
+    /// UTF-8 length of text, reasoning and tool arguments so far.
+    #[must_use]
+    pub const fn text_bytes(&self) -> u64 {
+        self.text_bytes
+    }
+
+    /// What is known of the answer by now.
+    #[must_use]
+    pub fn reading(&self) -> Reading {
+        let (usage, fault) = self.tally.total();
+        Reading {
+            usage,
+            fault,
+            finish: self.finish,
+            tool_calls: self.tool_calls,
+            refusal: self.refusal,
+            error: self.error.clone(),
+            ended: self.ending == Ending::Complete,
+            text_bytes: self.text_bytes,
+        }
+    }
+
+    fn note(&mut self, glance: &Glance<'_>, frame: &Bytes, data: &Cow<'_, [u8]>) -> FrameKind {
+        self.tool_calls |= glance.tool_calls;
+        self.refusal |= glance.refusal;
+        if let Some(finish) = glance.finish {
+            self.finish = Some(self.finish.map_or(finish, |before| before.worst(finish)));
+        }
+        match glance.kind {
+            None => self.note_chunk(glance, frame, data),
+            Some(kind) => self.note_event(kind, glance, frame, data),
+        }
+    }
+
+    /// A chunk of OpenAI chat or completions, or of Gemini: all look alike from first to last.
+    fn note_chunk(&mut self, glance: &Glance<'_>, frame: &Bytes, data: &Cow<'_, [u8]>) -> FrameKind {
+        if let Some(report) = glance.usage {
+            self.tally.replace(share(frame, data, report));
+        }
+        match glance {
+            Glance { usage: Some(_), no_choices: true, .. } => FrameKind::UsageOnly,
+            _ => self.note_text(glance),
+        }
+    }
+
+    /// An event with a type, of Anthropic messages or OpenAI responses.
+    fn note_event(
+        &mut self,
+        kind: &[u8],
+        glance: &Glance<'_>,
+        frame: &Bytes,
+        data: &Cow<'_, [u8]>,
+    ) -> FrameKind {
+        match (kind, glance.usage) {
+            (b"message_start", report) => {
+                self.tally.begin();
+                report.into_iter().for_each(|report| self.tally.overlay(report));
+                FrameKind::Other
+            }
+            (b"message_delta", report) => {
+                report.into_iter().for_each(|report| self.tally.overlay(report));
+                FrameKind::Other
+            }
+            (b"response.created", _) => {
+                self.tally.begin();
+                FrameKind::Other
+            }
+            (
+                b"response.completed"
+                | b"response.incomplete"
+                | b"response.failed"
+                | b"interaction.completed",
+                report,
+            ) => {
+                report.into_iter().for_each(|report| self.tally.replace(share(frame, data, report)));
+                self.terminate()
+            }
+            (b"message_stop", _) => self.terminate(),
+            (b"ping", _) => FrameKind::Silent,
+            (kind, _) if kind.ends_with(b"delta") => self.note_text(glance),
+            _ => FrameKind::Other,
+        }
+    }
+
+    const fn note_text(&mut self, glance: &Glance<'_>) -> FrameKind {
+        self.text_bytes = self.text_bytes.saturating_add(glance.text_bytes);
+        if glance.text_bytes > 0 { FrameKind::Content } else { FrameKind::Other }
+    }
+
+    fn terminate(&mut self) -> FrameKind {
+        self.tally.end();
+        if self.ending == Ending::Open {
+            self.ending = Ending::Complete;
+        }
+        FrameKind::Terminator
+    }
+}
+
+/// `part` of `data` as shared bytes: a slice of the frame where data lies in it, else a copy.
+fn share(frame: &Bytes, data: &Cow<'_, [u8]>, part: &[u8]) -> Bytes {
+    match data {
+        Cow::Borrowed(_) => frame.slice_ref(part),
+        Cow::Owned(_) => Bytes::copy_from_slice(part),
+    }
+}
+
+#[cfg(test)]
+mod tests;
