@@ -29,6 +29,21 @@ impl StructureScorer {
         }
         assessment
     }
+
+    /// The terms for what stands around the question: earlier turns and instructions; tools, images and a schema.
+    pub(crate) fn surroundings(prompt: &Prompt<'_>) -> (f32, f32) {
+        (weights::conversation(prompt), weights::request(prompt))
+    }
+
+    /// Sum of terms → score.
+    pub(crate) fn squash(sum: f32) -> f32 {
+        weights::squash(sum)
+    }
+
+    /// Score → sum of terms.
+    pub(crate) fn unsquash(score: f32) -> f32 {
+        weights::unsquash(score)
+    }
 }
 
 impl Scorer for StructureScorer {

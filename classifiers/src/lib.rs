@@ -10,7 +10,12 @@
 //! assert!(simple.complexity() <= 0.4 && hard.complexity() > 0.4);
 //! ```
 
+pub mod dataset;
+pub mod evaluate;
 pub mod heuristic;
+pub mod learned;
+mod shuffle;
 pub mod text;
 
 pub use heuristic::StructureScorer;
+pub use learned::LearnedScorer;

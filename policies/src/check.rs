@@ -1,13 +1,15 @@
 //! Everything that can be said about a file without running it.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::compile::{verify, verify_secrets};
-use crate::diagnostics::Diagnostic;
+use crate::diagnostics::{Diagnostic, Quoted};
 use crate::file::PolicyFile;
-use crate::secret::SecretSource;
+use crate::live::read_text;
+use crate::secret::{ProcessSecrets, SecretSource};
 use crate::settings::{ProxyFile, fetch_token};
+use crate::sink::Sink;
 use crate::source::{MAX_FILE_BYTES, Source};
 
 /// The addresses that the router listens on where nothing else is said: data plane, admin plane.
@@ -78,21 +80,63 @@ pub fn check_with(path: &str, text: &str, surroundings: &Surroundings<'_>) -> Ve
     }
     let source = Source::new(path, text);
     match FileKind::of(path, text) {
-        FileKind::Policy => {
-            let (file, mut sink) = PolicyFile::read(&source);
-            verify(&file, surroundings.listeners, &mut sink);
-            if let Some(secrets) = surroundings.secrets {
-                verify_secrets(&file, secrets, &mut sink);
-            }
-            sink.into_sorted()
+        FileKind::Policy => check_policy(PolicyFile::read(&source), surroundings),
+        FileKind::Proxy => check_proxy(ProxyFile::read(&source), surroundings),
+    }
+}
+
+fn check_policy((file, mut sink): (PolicyFile, Sink), surroundings: &Surroundings<'_>) -> Vec<Diagnostic> {
+    verify(&file, surroundings.listeners, &mut sink);
+    if let Some(secrets) = surroundings.secrets {
+        verify_secrets(&file, secrets, &mut sink);
+    }
+    sink.into_sorted()
+}
+
+fn check_proxy((file, mut sink): (ProxyFile, Sink), surroundings: &Surroundings<'_>) -> Vec<Diagnostic> {
+    if let Some(secrets) = surroundings.secrets {
+        fetch_token(&file, secrets, &mut sink);
+    }
+    sink.into_sorted()
+}
+
+/// Checks files together, as the command does: policies against the listeners of the proxy file among them, secrets
+/// against the process's environment and the files beside each. All errors and warnings, file by file.
+#[must_use]
+pub fn check_files(paths: &[PathBuf]) -> Vec<Diagnostic> {
+    let texts: Vec<_> = paths.iter().map(|path| (path, path.to_string_lossy(), read_text(path))).collect();
+    let readable = texts.iter().filter_map(|(_, name, text)| Some((&**name, text.as_deref().ok()?)));
+    let of_kind = |kind| readable.clone().filter(move |(name, text)| FileKind::of(name, text) == kind);
+    let proxy = of_kind(FileKind::Proxy).next().map(|(name, text)| ProxyFile::read(&Source::new(name, text)));
+    let listeners = proxy.as_ref().map_or(DEFAULT_LISTENERS, |(file, _)| file.listeners());
+    let mut found = Vec::new();
+    for (path, name, text) in &texts {
+        let secrets = ProcessSecrets::beside(path);
+        let surroundings = Surroundings { listeners: &listeners, secrets: Some(&secrets) };
+        match text {
+            Ok(text) => found.extend(check_with(name, text, &surroundings)),
+            Err(unreadable) => found.push(unreadable.clone()),
         }
-        FileKind::Proxy => {
-            let (file, mut sink) = ProxyFile::read(&source);
-            if let Some(secrets) = surroundings.secrets {
-                fetch_token(&file, secrets, &mut sink);
-            }
-            sink.into_sorted()
+    }
+    if let Some((proxy, mut sink)) = proxy {
+        let before = sink.len();
+        for (name, text) in of_kind(FileKind::Policy) {
+            let (policy, _) = PolicyFile::read(&Source::new(name, text));
+            verify_guarded(&proxy, &policy, &mut sink);
         }
+        found.extend(sink.into_new(before));
+    }
+    found
+}
+
+/// Reports a data listener that anybody can reach under a policy that asks nobody for a key.
+fn verify_guarded(proxy: &ProxyFile, policy: &PolicyFile, sink: &mut Sink) {
+    let Some(listen) = &proxy.listen else { return };
+    if policy.tenants.is_empty() && !listen.value.ip().to_canonical().is_loopback() {
+        let policy = Quoted(policy.source.path()).to_string();
+        let message =
+            format!("{} is not loopback, and {policy} has no tenants to ask for a key", listen.value);
+        sink.error(listen.span, message);
     }
 }
 

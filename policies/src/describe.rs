@@ -130,8 +130,9 @@ fn model(snapshot: &Snapshot, model: &Model) -> Value {
 
 /// Names that are neither a model's own nor `auto`.
 fn aliases(snapshot: &Snapshot) -> Map<String, Value> {
-    let is_own = |name: &str| {
-        name == "auto" || name.starts_with("auto:") || { snapshot.models().any(|model| &*model.name == name) }
+    let is_own = |name: &str, requested: Requested| match requested {
+        Requested::Model(id) => model_name(snapshot, id) == name,
+        Requested::Auto(_) => name == "auto" || name.starts_with("auto:"),
     };
     let target = |requested: Requested| match requested {
         Requested::Model(id) => model_name(snapshot, id).to_owned(),
@@ -139,7 +140,7 @@ fn aliases(snapshot: &Snapshot) -> Map<String, Value> {
             format!("auto:{}", snapshot.profile(index).map_or("", |profile| &profile.name))
         }
     };
-    let names = snapshot.names().filter(|(name, _)| !is_own(name));
+    let names = snapshot.names().filter(|(name, requested)| !is_own(name, *requested));
     object(names.map(|(name, requested)| (name, target(requested).into())))
 }
 

@@ -1,6 +1,6 @@
 //! What changed from one policy to the next, by name.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use router_core::Snapshot;
 use serde_json::{Map, Value};
@@ -52,29 +52,23 @@ fn compare_section(path: &str, old: Option<&Value>, new: Option<&Value>, changed
     }
 }
 
-/// Rules are compared by name, and their order as one thing.
+/// Rules are compared by name, and the order of those that stayed as one thing.
 fn compare_rules(old: Option<&Value>, new: Option<&Value>, changed: &mut BTreeSet<String>) {
     let (old, new) = (by_name(old), by_name(new));
-    let find = |rules: &[(&str, &Value)], name: &str| {
-        rules.iter().find(|(n, _)| *n == name).map(|(_, rule)| (*rule).clone())
-    };
+    let (old_rules, new_rules): (HashMap<_, _>, HashMap<_, _>) =
+        (old.iter().copied().collect(), new.iter().copied().collect());
     for (name, rule) in &old {
-        match find(&new, name) {
+        match new_rules.get(name) {
             None => drop(changed.insert(format!("rules.{name} (removed)"))),
-            Some(now) if now != **rule => drop(changed.insert(format!("rules.{name}"))),
+            Some(now) if now != rule => drop(changed.insert(format!("rules.{name}"))),
             Some(_) => {}
         }
     }
-    let added = new.iter().filter(|(name, _)| find(&old, name).is_none());
+    let added = new.iter().filter(|(name, _)| !old_rules.contains_key(name));
     changed.extend(added.map(|(name, _)| format!("rules.{name} (added)")));
-    let kept = |rules: &[(&str, &Value)], others: &[(&str, &Value)]| -> Vec<String> {
-        rules
-            .iter()
-            .filter(|(name, _)| find(others, name).is_some())
-            .map(|(name, _)| (*name).to_owned())
-            .collect()
-    };
-    if kept(&old, &new) != kept(&new, &old) {
+    let stayed_old = old.iter().map(|(name, _)| name).filter(|name| new_rules.contains_key(**name));
+    let stayed_new = new.iter().map(|(name, _)| name).filter(|name| old_rules.contains_key(**name));
+    if !stayed_old.eq(stayed_new) {
         changed.insert("rules (order)".to_owned());
     }
 }

@@ -18,11 +18,13 @@ pub(crate) use secret::read_secret;
 pub use tenant::{KeyEntry, TenantEntry};
 use toml::de::DeValue;
 
+use crate::check::too_large;
+use crate::diagnostics::Diagnostic;
 use crate::document::Prepared;
 use crate::fault::Fault;
 use crate::read;
 use crate::sink::Sink;
-use crate::source::{At, Source};
+use crate::source::{At, MAX_FILE_BYTES, Source};
 use crate::table::{Named, Table};
 
 /// What `policy.toml` says. Absent keys are `None`; defaults are added when it is compiled.
@@ -87,6 +89,18 @@ impl PolicyFile {
             tenants: Vec::new(),
             unlisted: Vec::new(),
         }
+    }
+
+    /// Reads the text of a file as far as single values go; [`compile`](crate::compile) looks at the whole.
+    ///
+    /// # Errors
+    /// All errors and warnings of single values, in the order of the file.
+    pub fn parse(path: &str, text: &str) -> Result<Self, Vec<Diagnostic>> {
+        if text.len() > MAX_FILE_BYTES {
+            return Err(vec![too_large(path)]);
+        }
+        let (file, sink) = Self::read(&Source::new(path, text));
+        if sink.has_errors() { Err(sink.into_sorted()) } else { Ok(file) }
     }
 
     /// Reads a file; what is wrong with it is in the sink.

@@ -1,4 +1,20 @@
-//! To come.
+//! `policy.toml`: read, diagnosed, compiled, watched.
+//!
+//! What the user typed and what runs are two types. A [`PolicyFile`] holds every value with its place; [`compile`]
+//! turns it into a [`Snapshot`](router_core::Snapshot), or into *all* its errors, each with line, column and what was
+//! probably meant. [`Live`] keeps the snapshot in force and replaces it in one step; [`watch`] does so when the file
+//! changes. `proxy.toml` ([`Settings`]) is read in the same way.
+//!
+//! ```
+//! let found = router_policies::check("policy.toml", "[cache]\ntll = \"1h\"\nmax_bytes = \"64M\"\n");
+//! let shown: Vec<String> = found.iter().map(|diagnostic| diagnostic.to_string()).collect();
+//! assert_eq!(shown[0], r#"policy.toml:2:1: error: unknown key "tll" in cache (did you mean "ttl"?)"#);
+//! assert_eq!(found[1].suggestion.as_deref(), Some("64MiB"));
+//! ```
+//!
+//! The way of a file: `document` (TOML with places, errors recovered) → `table` (a cursor that asks for the keys it
+//! knows) → `file` (what was typed) → `compile` (verified as a whole, then built) → `live`.
+
 mod check;
 mod compile;
 mod describe;
@@ -19,7 +35,7 @@ mod table;
 pub mod units;
 mod watch;
 
-pub use check::{DEFAULT_LISTENERS, FileKind, Surroundings, check, check_with};
+pub use check::{DEFAULT_LISTENERS, FileKind, Surroundings, check, check_files, check_with};
 pub use compile::{Compiled, Context, compile};
 pub use describe::describe;
 pub use diagnostics::{Diagnostic, Severity};

@@ -8,7 +8,7 @@ const MAX_NAME_BYTES: usize = 64;
 ///
 /// Near is an optimal-string-alignment distance (typing errors: a letter added, lost, changed, or two
 /// swapped) of at most a third of the name, at least 1, without regard to case; or, failing that, a name
-/// that contains the other as one of its `_`-separated words (`key` for `api_key`).
+/// that begins with the other (`cheap` for `cheapest`) or has it as one of its words (`key` for `api_key`).
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if name.is_empty() || name.len() > MAX_NAME_BYTES {
         return None;
@@ -36,7 +36,9 @@ fn distance(wanted: &str, other: &str, limit: usize) -> Option<usize> {
     }
     let is_word_of =
         |part: &str, whole: &str| part.len() >= 3 && whole.split(['_', '-']).any(|word| word == part);
-    (is_word_of(wanted, &other) || is_word_of(&other, wanted)).then_some(limit + 1)
+    let begins = |start: &str, whole: &str| start.len() >= 4 && whole.starts_with(start);
+    let contains = |part: &str, whole: &str| is_word_of(part, whole) || begins(part, whole);
+    (contains(wanted, &other) || contains(&other, wanted)).then_some(limit + 1)
 }
 
 #[cfg(test)]
@@ -53,6 +55,7 @@ mod tests {
             ("Breaker", "breaker"),
             ("key", "api_key"),
             ("url", "base_url"),
+            ("dial", "dialect"),
         ] {
             assert_eq!(nearest(typed, keys), Some(meant), "{typed}");
         }

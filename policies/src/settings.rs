@@ -245,7 +245,7 @@ impl Default for Settings {
             write_stall: Duration::from_secs(60),
             drain_deadline: Duration::from_secs(30),
             log_level: LogLevel::Info,
-            log_requests: true,
+            log_requests: false,
         }
     }
 }

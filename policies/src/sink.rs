@@ -6,6 +6,9 @@ use crate::source::{Source, Span};
 /// Most findings kept for one file; the rest are counted. Bounds what a hostile file can make us hold.
 const MAX_DIAGNOSTICS: usize = 1_000;
 
+/// Findings after which no names are suggested any more: a suggestion looks at every known name.
+const MAX_SUGGESTIONS: usize = 100;
+
 /// Collects the findings about one file.
 pub(crate) struct Sink {
     source: Source,
@@ -43,6 +46,11 @@ impl Sink {
     /// Whether the file must be refused.
     pub(crate) fn has_errors(&self) -> bool {
         self.dropped > 0 || self.found.iter().any(Diagnostic::is_error)
+    }
+
+    /// Whether a finding is still worth the search for what was meant.
+    pub(crate) fn wants_suggestions(&self) -> bool {
+        self.found.len() < MAX_SUGGESTIONS
     }
 
     pub(crate) fn error(&mut self, span: Span, message: impl Into<String>) {
@@ -94,6 +102,16 @@ impl Sink {
         } else {
             self.dropped += 1;
         }
+    }
+
+    /// How much was found so far.
+    pub(crate) fn len(&self) -> usize {
+        self.found.len()
+    }
+
+    /// What was found after the first `known`.
+    pub(crate) fn into_new(mut self, known: usize) -> Vec<Diagnostic> {
+        self.found.split_off(known.min(self.found.len()))
     }
 
     /// All findings, in the order of the file.

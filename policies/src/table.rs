@@ -55,6 +55,11 @@ impl<'a, 's> Table<'a, 's> {
         self.span
     }
 
+    /// Whether a key is written in it, readable or not.
+    pub(crate) fn contains(&self, key: &str) -> bool {
+        self.entries.contains_key(key)
+    }
+
     /// Whether nothing is written in it.
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
@@ -105,7 +110,7 @@ impl<'a, 's> Table<'a, 's> {
 
     /// Says that a key must be there; reported when the table is finished.
     pub(crate) fn require(&mut self, key: &'static str) {
-        if !self.entries.contains_key(key) {
+        if !self.contains(key) {
             self.missing.push(key);
         }
     }

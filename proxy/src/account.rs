@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use http::header::HeaderValue;
+
 use crate::metrics::Metrics;
 
 /// The label of what the policy does not name.
@@ -15,19 +17,27 @@ pub struct Account {
     metrics: Arc<Metrics>,
     endpoint: &'static str,
     tenant: OnceLock<Box<str>>,
+    /// The request's id, where every request gets a log line.
+    logged: Option<HeaderValue>,
     arrived: Instant,
     closed: AtomicBool,
 }
 
 impl Account {
-    /// Opens the account of a request that came in at `arrived`.
+    /// Opens the account of a request that came in at `arrived`. With the id in `logged` it gets a log line.
     #[must_use]
-    pub fn open(metrics: &Arc<Metrics>, endpoint: &'static str, arrived: Instant) -> Self {
+    pub fn open(
+        metrics: &Arc<Metrics>,
+        endpoint: &'static str,
+        arrived: Instant,
+        logged: Option<HeaderValue>,
+    ) -> Self {
         metrics.in_flight.inc();
         Self {
             metrics: Arc::clone(metrics),
             endpoint,
             tenant: OnceLock::new(),
+            logged,
             arrived,
             closed: AtomicBool::new(false),
         }
@@ -56,7 +66,12 @@ impl Account {
             return;
         }
         self.metrics.in_flight.dec();
-        self.metrics.finished(self.endpoint, self.tenant(), outcome, self.arrived.elapsed());
+        let elapsed = self.arrived.elapsed();
+        self.metrics.finished(self.endpoint, self.tenant(), outcome, elapsed);
+        if let Some(id) = &self.logged {
+            let (endpoint, tenant, seconds) = (self.endpoint, self.tenant(), elapsed.as_secs_f64());
+            tracing::info!(event = "request", request_id = id.to_str().unwrap_or_default(), endpoint, tenant, outcome, seconds);
+        }
     }
 }
 

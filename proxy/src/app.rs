@@ -29,6 +29,8 @@ pub struct App {
     pub upstreams: Upstreams,
     /// What Prometheus scrapes.
     pub metrics: Arc<Metrics>,
+    /// Whether every request gets a log line.
+    pub log_requests: bool,
     /// Limits on request bodies.
     pub body_limits: BodyLimits,
     /// Requests in flight at most.

@@ -40,7 +40,11 @@ impl Shelf {
 
     /// Stores a complete answer; anything else is dropped.
     pub fn store(&self, body: Bytes, framing: Framing, content_type: &HeaderMap, reading: &Reading) {
-        if completeness::check(self.endpoint, 200, reading, false).is_err() || !self.fits(body.len()) {
+        let whole = match framing {
+            Framing::Plain => completeness::check_body(self.endpoint, 200, &body, reading, false),
+            Framing::Stream => completeness::check(self.endpoint, 200, reading, false),
+        };
+        if whole.is_err() || !self.fits(body.len()) {
             return;
         }
         let now = Instant::now();

@@ -35,7 +35,8 @@ pub async fn handle(app: Arc<App>, request: Request<Incoming>) -> Response<Paylo
     let id = app.request_id(request.headers());
     let dialect = dialect(&request);
     let endpoint = Endpoint::from_path(request.uri().path());
-    let account = Arc::new(Account::open(&app.metrics, endpoint.map_or(OTHER, Endpoint::as_str), arrived));
+    let label = endpoint.map_or(OTHER, Endpoint::as_str);
+    let account = Arc::new(Account::open(&app.metrics, label, arrived, app.log_requests.then(|| id.clone())));
     let mut response = match route(&app, endpoint, request, &account, &id).await {
         Ok(response) => response,
         Err(refusal) => {

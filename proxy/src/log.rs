@@ -2,9 +2,9 @@
 
 use tracing_subscriber::EnvFilter;
 
-/// Starts logging. `XYNERGY_ROUTER_LOG` sets the level (`debug`, `router_proxy=trace`); `info` without it.
-pub fn init() {
-    let filter = EnvFilter::try_from_env("XYNERGY_ROUTER_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+/// Starts logging at `level`. `XYNERGY_ROUTER_LOG` goes before it (`debug`, `router_proxy=trace`).
+pub fn init(level: &str) {
+    let filter = EnvFilter::try_from_env("XYNERGY_ROUTER_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)

@@ -4,11 +4,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use router_proxy::args::{Cli, Command, Demo};
-use router_proxy::{commands, log};
+use router_proxy::commands;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    log::init();
     let result = match cli.command.unwrap_or_else(|| Command::Demo(Demo::default())) {
         Command::Demo(options) => commands::demo(&options),
         Command::Serve(options) => commands::serve(&options),

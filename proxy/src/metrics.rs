@@ -264,6 +264,18 @@ impl Metrics {
         self.duration.with_label_values(&[endpoint]).observe(elapsed.as_secs_f64());
     }
 
+    /// Money spent since the start, in dollars.
+    #[must_use]
+    pub fn total_cost(&self) -> f64 {
+        total(&self.cost)
+    }
+
+    /// What the baseline model would have cost since the start, in dollars.
+    #[must_use]
+    pub fn total_baseline_cost(&self) -> f64 {
+        total(&self.baseline_cost)
+    }
+
     /// The text exposition.
     ///
     /// # Errors
@@ -273,6 +285,16 @@ impl Metrics {
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
     }
+}
+
+/// The sum over all labels.
+fn total(counters: &CounterVec) -> f64 {
+    let families = prometheus::core::Collector::collect(counters);
+    families
+        .iter()
+        .flat_map(|family| family.get_metric())
+        .map(|metric| metric.get_counter().get_value())
+        .sum()
 }
 
 /// What one answer used and cost.

@@ -125,13 +125,17 @@ impl Relay {
         }
     }
 
-    /// The completion marker has passed.
+    /// The completion marker has passed. What follows is passed on, too: it may carry the usage of a second message.
     fn complete(&mut self) {
         self.phase = Phase::Closing;
         self.timer.as_mut().reset(tokio::time::Instant::now() + CLOSING);
+    }
+
+    /// Settles a stream that has come to its end with its completion marker.
+    fn settle(&mut self) {
+        self.phase = Phase::Done;
         let reading = self.tap.reading();
-        let first_token = self.first_token.unwrap_or_default();
-        self.settlement.complete(first_token, &reading);
+        self.settlement.complete(self.first_token.unwrap_or_default(), &reading);
         self.settlement.account().close("ok");
         if let Some(recorder) = self.recorder.take() {
             recorder.store(&reading);
@@ -146,7 +150,7 @@ impl Relay {
         match (self.phase, self.tap.ending()) {
             (Phase::Open, Ending::Failed) => self.break_off(None),
             (Phase::Open, _) => self.fail(UpstreamFault::Broken),
-            _ => self.phase = Phase::Done,
+            _ => self.settle(),
         }
     }
 
@@ -160,7 +164,7 @@ impl Relay {
                 (event, true)
             }
             Leftover::Partial(event) => {
-                let known = self.tap.observe_tail(&event).is_some();
+                let known = self.tap.observe_tail(&event);
                 (event, known)
             }
         };
@@ -180,7 +184,7 @@ impl Relay {
     fn fail(&mut self, fault: UpstreamFault) {
         match self.phase {
             Phase::Open => self.break_off(Some(fault)),
-            _ => self.phase = Phase::Done,
+            _ => self.settle(),
         }
     }
 
@@ -210,7 +214,7 @@ impl Relay {
                     self.timer.as_mut().reset(idle.min(total).into());
                     continue;
                 }
-                _ => self.phase = Phase::Done,
+                _ => self.settle(),
             }
             return Poll::Ready(());
         }
@@ -257,8 +261,11 @@ impl Body for Relay {
 
 impl Drop for Relay {
     fn drop(&mut self) {
-        if !self.settlement.is_settled() {
-            self.settlement.abandon(&self.tap.reading());
+        match self.phase {
+            Phase::Done => {}
+            // The caller has all there is and left without waiting for the connection's end.
+            Phase::Closing => self.settle(),
+            Phase::Open => self.settlement.abandon(&self.tap.reading()),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 mod connection;
 mod drain;
+mod tls;
 
 pub use connection::{ConnectionLimits, serve};
 pub use drain::{Drain, Draining};
+pub use tls::acceptor;

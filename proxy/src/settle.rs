@@ -10,9 +10,6 @@ use crate::metrics::{Charge, Metrics};
 use crate::upstream::UpstreamFault;
 use crate::wire::reading::Reading;
 
-/// Bytes of answer text a token stands for where the provider did not count: the usual 4 of English prose.
-const BYTES_PER_TOKEN: u64 = 4;
-
 /// The names and prices an answer is charged by.
 #[derive(Clone, Debug)]
 pub struct Bill {
@@ -44,26 +41,15 @@ impl Bill {
         self.snapshot.model(model).map_or(Pricing::Unpriced, |model| model.pricing)
     }
 
-    /// What the answer used: as counted, else estimated from what was seen.
-    fn usage(&self, reading: &Reading) -> (TokenUsage, bool) {
-        match &reading.usage {
-            Some(usage) => (usage.tokens, false),
-            None => {
-                let output = reading.text_bytes.div_ceil(BYTES_PER_TOKEN);
-                (TokenUsage { input: self.prompt_tokens, output, ..TokenUsage::default() }, true)
-            }
-        }
-    }
-
     /// What an answer costs, where its provider counted it and the model has a price.
     #[must_use]
     pub fn cost(&self, reading: &Reading) -> Option<Usd> {
-        self.pricing(self.model).cost(&self.usage(reading).0)
+        self.pricing(self.model).cost(&reading.tokens(self.prompt_tokens).0)
     }
 
     /// Charges an answer and counts what it would have cost at the baseline. Returns the cost.
     pub fn charge(&self, metrics: &Metrics, tenant: &str, reading: &Reading) -> Option<Usd> {
-        let (usage, estimated) = self.usage(reading);
+        let (usage, estimated) = reading.tokens(self.prompt_tokens);
         let (provider, model) = self.names();
         if estimated {
             metrics.usage_estimated.with_label_values(&[provider, model]).inc();
@@ -168,12 +154,6 @@ impl Settlement {
         let (provider, model) = self.bill.names();
         self.metrics.upstream_requests.with_label_values(&[provider, model, label]).inc();
         attempt.record(outcome, Instant::now());
-    }
-
-    /// Whether the end has been settled.
-    #[must_use]
-    pub fn is_settled(&self) -> bool {
-        self.attempt.is_none()
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use crate::app::App;
 use crate::handler::body::BodyLimits;
 use crate::metrics::Metrics;
-use crate::server::{ConnectionLimits, Drain, serve};
+use crate::server::{ConnectionLimits, Drain, acceptor, serve};
 use crate::upstream::Upstreams;
 use crate::{admin, handler, reload};
 
@@ -35,20 +35,44 @@ pub struct Settings {
     pub drain_deadline: Duration,
     /// What opens the admin plane to other machines.
     pub admin_token: Option<Secret>,
+    /// Certificate and key, where the data plane speaks TLS.
+    pub tls: Option<router_policies::TlsFiles>,
+    /// Whether every request gets a log line.
+    pub log_requests: bool,
 }
 
-impl Default for Settings {
-    /// Loopback 8080 and 8081; 30 s to drain, which is Kubernetes' grace period; 4,096 requests in flight.
-    fn default() -> Self {
+impl From<router_policies::Settings> for Settings {
+    fn from(file: router_policies::Settings) -> Self {
         Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            admin: SocketAddr::from(([127, 0, 0, 1], 8081)),
-            body: BodyLimits::default(),
-            connections: ConnectionLimits::default(),
-            max_in_flight: 4096,
-            drain_deadline: Duration::from_secs(25),
-            admin_token: None,
+            listen: file.listen,
+            admin: file.admin_listen,
+            body: BodyLimits {
+                max_bytes: file.max_body_bytes as u64,
+                idle: file.body_idle,
+                ..BodyLimits::default()
+            },
+            connections: ConnectionLimits {
+                max_connections: file.max_connections,
+                header_timeout: file.header_timeout,
+                max_header_bytes: file.max_header_bytes,
+                write_stall: file.write_stall,
+            },
+            drain_deadline: file.drain_deadline,
+            admin_token: file.admin_token,
+            tls: file.tls,
+            log_requests: file.log_requests,
+            max_in_flight: MAX_IN_FLIGHT,
         }
+    }
+}
+
+/// Requests in flight at most; beyond it they are refused at once rather than kept waiting.
+const MAX_IN_FLIGHT: u32 = 4096;
+
+impl Default for Settings {
+    /// What `proxy.toml` defaults to.
+    fn default() -> Self {
+        router_policies::Settings::default().into()
     }
 }
 
@@ -106,14 +130,18 @@ impl Sidecar {
         reload::adopt(&app);
         let watch = watch(&app);
         let limits = settings.connections;
+        let tls = match &settings.tls {
+            Some(files) => Some(acceptor(&files.cert, &files.key).map_err(system)?),
+            None => None,
+        };
         let data_app = Arc::clone(&app);
         let admin_app = Arc::clone(&app);
         let admin_drain = Arc::new(Drain::default());
         let tasks = vec![
-            tokio::spawn(serve(data, limits, Arc::clone(&app.drain), move |_, request| {
+            tokio::spawn(serve(data, tls, limits, Arc::clone(&app.drain), move |_, request| {
                 handler::handle(Arc::clone(&data_app), request)
             })),
-            tokio::spawn(serve(admin, limits, admin_drain, move |peer, request| {
+            tokio::spawn(serve(admin, None, limits, admin_drain, move |peer, request| {
                 admin::handle(Arc::clone(&admin_app), peer, request)
             })),
         ];
@@ -183,6 +211,7 @@ fn assemble(
         state,
         upstreams: Upstreams::try_new().map_err(system)?,
         metrics: Arc::new(Metrics::try_new().map_err(system)?),
+        log_requests: settings.log_requests,
         body_limits: settings.body,
         max_in_flight: settings.max_in_flight.into(),
         drain: Arc::new(Drain::default()),

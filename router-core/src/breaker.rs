@@ -79,8 +79,15 @@ impl Breaker {
             BreakerState::Closed => Some(false),
             BreakerState::Open => None,
             BreakerState::HalfOpen => {
-                let claimed = self.probe.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire);
-                claimed.is_ok().then_some(true)
+                self.probe.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire).ok()?;
+                // Another probe may have ended since the state was read.
+                let probe = match self.state(now) {
+                    BreakerState::HalfOpen => return Some(true),
+                    BreakerState::Closed => Some(false),
+                    BreakerState::Open => None,
+                };
+                self.release(true);
+                probe
             }
         }
     }

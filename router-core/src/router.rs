@@ -150,11 +150,17 @@ impl Selection {
         now: Instant,
     ) -> Result<SmallVec<[Candidate; 4]>, Reason> {
         let max_cost = [request.max_cost, action.max_cost].into_iter().flatten().min();
+        let outside = receipt.assessment.domain == Domain::Outside && self.profile.is_some();
+        let preferred = match snapshot.out_of_domain {
+            OutOfDomain::Model(model) if outside && action.candidates.is_none() => Some(model),
+            _ => None,
+        };
         let choice = Choice {
             snapshot,
             state,
             request,
             band: self.free.then_some(receipt.band),
+            preferred,
             objective: self.objective,
             placement: strictest(request.placement, action.placement),
             max_cost,
@@ -162,13 +168,9 @@ impl Selection {
             max_output_tokens: action.max_output_tokens,
             now,
         };
-        let outside = receipt.assessment.domain == Domain::Outside && self.profile.is_some();
-        match snapshot.out_of_domain {
-            OutOfDomain::Model(model) if outside && action.candidates.is_none() => {
-                choice.choose(&[model], receipt)
-            }
-            _ => choice.choose(&self.candidates, receipt),
-        }
+        let others = self.candidates.iter().copied().filter(|model| Some(*model) != preferred);
+        let candidates: SmallVec<[ModelId; 8]> = preferred.into_iter().chain(others).collect();
+        choice.choose(&candidates, receipt)
     }
 }
 

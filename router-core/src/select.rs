@@ -23,6 +23,8 @@ pub(crate) struct Choice<'a, 'r> {
     pub(crate) request: &'a RouteRequest<'r>,
     /// `None`: the caller named the model, so the band orders nothing.
     pub(crate) band: Option<Band>,
+    /// Goes before all others, whatever the band, where it is admissible.
+    pub(crate) preferred: Option<ModelId>,
     pub(crate) objective: Objective,
     pub(crate) placement: Option<Placement>,
     pub(crate) max_cost: Option<Usd>,
@@ -36,9 +38,23 @@ pub(crate) struct Choice<'a, 'r> {
 struct Ranked {
     candidate: Candidate,
     tier: u8,
-    /// 0 for the placement that the band prefers, 1 for the other.
-    group: u8,
+    /// Answer tokens expected of it.
+    output: u64,
+    group: Group,
+    /// Fits only an answer that stays below the stated limit. Most providers refuse such a request, so it goes last.
+    tight: bool,
     unhealthy: bool,
+}
+
+/// Whom the band lets go first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Group {
+    /// The preferred model.
+    Preferred,
+    /// Placed where the band wants it.
+    Inside,
+    /// Placed elsewhere.
+    Fallback,
 }
 
 impl Choice<'_, '_> {
@@ -56,7 +72,7 @@ impl Choice<'_, '_> {
             let verdict = match self.inadmissible(model, provider, expected_cost, output) {
                 Some(verdict) => verdict,
                 None => {
-                    ranked.push(self.rank(model, provider, expected_cost));
+                    ranked.push(self.rank(model, provider, expected_cost, output));
                     Verdict::Chosen
                 }
             };
@@ -66,18 +82,25 @@ impl Choice<'_, '_> {
         self.drop_unhealthy(&mut ranked, receipt);
         ranked.sort_by(|a, b| self.order(a, b));
         place_verdicts(&ranked, receipt);
-        if ranked.is_empty() {
-            return Err(self.reason(receipt));
-        }
+        let Some(first) = ranked.first() else { return Err(self.reason(receipt)) };
+        receipt.output_tokens = first.output;
         Ok(ranked.iter().map(|ranked| ranked.candidate).collect())
     }
 
-    fn rank(&self, model: &Model, provider: &Provider, expected_cost: Option<Usd>) -> Ranked {
-        let preferred = match self.band {
+    fn rank(&self, model: &Model, provider: &Provider, expected_cost: Option<Usd>, output: u64) -> Ranked {
+        let wanted = match self.band {
             None => provider.placement,
             Some(Band::External) => Placement::External,
             Some(Band::Internal | Band::Hybrid) => Placement::Internal,
         };
+        let group = match self.preferred {
+            Some(preferred) if preferred == model.id => Group::Preferred,
+            _ if provider.placement == wanted => Group::Inside,
+            _ => Group::Fallback,
+        };
+        let limits = [self.request.digest.max_output_tokens, self.max_output_tokens];
+        let longest = limits.into_iter().flatten().min().unwrap_or(0);
+        let room = self.request.digest.prompt_tokens.saturating_add(longest);
         let open_for = self.state.model(model.id).map(|state| state.breaker.open_for(self.now));
         Ranked {
             candidate: Candidate {
@@ -88,7 +111,9 @@ impl Choice<'_, '_> {
                 timeouts: provider.timeouts,
             },
             tier: model.tier,
-            group: u8::from(provider.placement != preferred),
+            output,
+            group,
+            tight: model.context_tokens.is_some_and(|context| room > context),
             unhealthy: open_for.is_some_and(|open_for| !open_for.is_zero()),
         }
     }
@@ -142,10 +167,10 @@ impl Choice<'_, '_> {
         if self.fallback {
             return;
         }
-        for dropped in ranked.iter().filter(|ranked| ranked.group == 1) {
+        for dropped in ranked.iter().filter(|ranked| ranked.group == Group::Fallback) {
             mark(receipt, dropped.candidate.model, Verdict::Band(band));
         }
-        ranked.retain(|ranked| ranked.group == 0);
+        ranked.retain(|ranked| ranked.group != Group::Fallback);
     }
 
     /// Leaves out models whose breaker is open, unless that would leave none: the last one standing is always tried.
@@ -165,7 +190,7 @@ impl Choice<'_, '_> {
     fn order(&self, a: &Ranked, b: &Ranked) -> Ordering {
         let cost = |ranked: &Ranked| ranked.candidate.expected_cost.unwrap_or(Usd::MAX);
         let dearness = cost(a).cmp(&cost(b));
-        a.group.cmp(&b.group).then_with(|| match self.objective {
+        (a.tight, a.group).cmp(&(b.tight, b.group)).then_with(|| match self.objective {
             Objective::Cheapest => dearness,
             Objective::Best => b.tier.cmp(&a.tier).then(dearness),
         })
@@ -173,18 +198,15 @@ impl Choice<'_, '_> {
 
     /// Why nothing is left.
     fn reason(&self, receipt: &Receipt) -> Reason {
-        let all = |matches: fn(&Verdict) -> bool| {
-            !receipt.considered.is_empty() && receipt.considered.iter().all(|c| matches(&c.verdict))
-        };
         // A demanded placement fails closed, whatever else was wrong with the models that stay.
         if let Some(placement) = self.placement
             && receipt.considered.iter().any(|c| matches!(c.verdict, Verdict::Placement(_)))
         {
             return Reason::PlacementUnavailable { placement };
         }
+        // Cost is looked at last: whoever failed there could have served the request.
         if let Some(limit) = self.max_cost
-            && (all(|v| matches!(v, Verdict::CostLimit | Verdict::Dialect(_)))
-                && receipt.considered.iter().any(|c| c.verdict == Verdict::CostLimit))
+            && receipt.considered.iter().any(|c| c.verdict == Verdict::CostLimit)
         {
             return Reason::CostLimit { limit };
         }

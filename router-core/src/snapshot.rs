@@ -78,7 +78,7 @@ pub enum OutOfDomain {
     /// The structural heuristic's score chooses the band.
     #[default]
     Structure,
-    /// This model answers.
+    /// This model answers, where it can; the profile's candidates stand by.
     Model(ModelId),
 }
 
@@ -212,7 +212,9 @@ impl Snapshot {
     pub fn resolve(&self, name: &str) -> Option<Requested> {
         self.names.get(name).copied().or_else(|| {
             let (_, model) = self.unlisted.iter().find(|(prefix, _)| name.starts_with(&**prefix))?;
-            (!name.starts_with("auto:")).then_some(Requested::Model(*model))
+            // Without such a profile there is nothing to choose by, and no provider knows the name.
+            let asks_router = name == "auto" || name.starts_with("auto:");
+            (!asks_router).then_some(Requested::Model(*model))
         })
     }
 

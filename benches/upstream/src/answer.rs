@@ -190,7 +190,7 @@ impl Answer {
         let input = i64::from(prompt.input_tokens());
         let output = said.div_ceil(4) as i64 + reasoning;
         let mut usage = Usage { input, fresh: input, output, reasoning, ..Usage::default() };
-        if prompt.cacheable && input >= CACHE_MINIMUM {
+        if settings.cached_share > 0.0 && prompt.cacheable && input >= CACHE_MINIMUM {
             let whole = input / CACHE_STEP * CACHE_STEP;
             usage.cached = (input as f64 * settings.cached_share) as i64 / CACHE_STEP * CACHE_STEP;
             usage.written = whole - usage.cached;

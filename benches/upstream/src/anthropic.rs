@@ -87,7 +87,15 @@ pub(crate) fn models(names: &[String]) -> Json {
 
 /// `GET /v1/models/{id}`.
 pub(crate) fn model(name: &str) -> Json {
-    object! {"type": "model", "id": name, "display_name": name, "created_at": "2025-10-09T08:53:20Z"}
+    object! {
+        "type": "model",
+        "id": name,
+        "display_name": name,
+        "created_at": "2025-10-09T08:53:20Z",
+        "lifecycle": "active",
+        "max_input_tokens": 200_000_u32,
+        "max_tokens": 64_000_u32,
+    }
 }
 
 /// The headers that state what is left of a limit of 50 requests and 40,000 tokens a minute.

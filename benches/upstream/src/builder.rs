@@ -115,8 +115,9 @@ impl Builder {
         self
     }
 
-    /// The share of a prompt of 1,024 tokens or more that is reported as read from the provider's cache, 0
-    /// to 1. The rest is reported as written to it, where the dialect has a word for that. Default 0.
+    /// The share of a prompt that is reported as read from the provider's cache, 0 to 1; the rest is
+    /// reported as written to it. Both in steps of 128 tokens and for prompts of 1,024 or more, Anthropic's
+    /// only where they are marked with `cache_control`. Default 0: there is no cache.
     #[must_use]
     pub fn cached_share(mut self, share: f64) -> Self {
         self.settings.cached_share = share.clamp(0.0, 1.0);

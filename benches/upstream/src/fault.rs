@@ -35,8 +35,8 @@ pub enum Fault {
         /// The value of `retry-after`, if it is to be sent.
         retry_after_seconds: Option<u32>,
     },
-    /// `refuse[=MS]`: resets every open connection and stops listening for that long (default 1 s,
-    /// 0 until told otherwise). The port stays ours, so that nobody else can answer on it.
+    /// `refuse[=MS]`: closes every connection and stops listening for that long (default 1 s, 0 until told
+    /// otherwise). The port stays taken, so that nobody else can answer on it.
     Refuse(Duration),
     /// `rst-on-accept`: a connection is reset as soon as it is accepted. As a rule it counts connections;
     /// on a request it resets the connection that carries it.
@@ -371,6 +371,14 @@ mod tests {
             let fault: Fault = name.parse().unwrap();
             assert_eq!(fault.to_string().parse(), Ok(fault.clone()), "{name}");
             assert_eq!(name.replace('-', "_").parse(), Ok(fault), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_name_is_explained() {
+        let readme = include_str!("../README.md").replace("status-N", "status-503");
+        for name in Fault::NAMES {
+            assert!(readme.contains(&format!("| `{name}")), "{name} is missing in README.md");
         }
     }
 

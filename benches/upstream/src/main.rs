@@ -12,7 +12,7 @@ use router_upstream::{Builder, Delay, Fault, Jitter, Upstream};
 /// Prints {"event":"listening","addr":"IP:PORT"} once it listens. POST /__script, GET /__stats and
 /// GET /__requests control and observe it while it runs.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, after_help = format!("Faults: {}", Fault::NAMES.join(", ")))]
 struct Args {
     /// Address to listen on; port 0 picks a free one.
     #[arg(long, default_value = "127.0.0.1:0")]

@@ -12,7 +12,7 @@ use crate::reply::Reply;
 use crate::route::Endpoint;
 
 /// More distinct bodies than a load run sends, and with [`MAX_BODY`] and replies of similar size at most
-/// some 100 MiB. When it is full it starts over.
+/// 128 MiB. When it is full it starts over.
 const MAX_REPLIES: usize = 1_024;
 /// Longer bodies are not worth hashing.
 const MAX_BODY: usize = 64 << 10;

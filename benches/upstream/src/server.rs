@@ -75,12 +75,16 @@ fn hold(addr: SocketAddr) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
-/// Serves until the phase says otherwise.
+/// Serves until the phase says otherwise; `listening` tells whether connections are taken.
 ///
 /// # Errors
 ///
 /// The port could not be taken back after a pause.
-pub(crate) async fn run(mut listener: TcpListener, provider: Arc<Provider>) -> io::Result<()> {
+pub(crate) async fn run(
+    mut listener: TcpListener,
+    provider: Arc<Provider>,
+    listening: watch::Sender<bool>,
+) -> io::Result<()> {
     let mut phase = provider.phase.subscribe();
     let mut connections = JoinSet::new();
     loop {
@@ -91,7 +95,11 @@ pub(crate) async fn run(mut listener: TcpListener, provider: Arc<Provider>) -> i
                 let addr = listener.local_addr()?;
                 drop(listener);
                 connections.shutdown().await;
-                listener = refuse(addr, until, &provider, &mut phase).await?;
+                let held = hold(addr)?;
+                listening.send_replace(false);
+                refuse(until, &provider, &mut phase).await;
+                listener = held.listen(BACKLOG)?;
+                listening.send_replace(true);
             }
             Phase::Draining => {
                 drop(listener);
@@ -152,14 +160,8 @@ async fn converse(stream: TcpStream, link: Arc<Link>, provider: Arc<Provider>) {
     let _ = connection.await;
 }
 
-/// Holds the port without listening, and listens again when the pause is over.
-async fn refuse(
-    addr: SocketAddr,
-    until: Option<Instant>,
-    provider: &Provider,
-    phase: &mut watch::Receiver<Phase>,
-) -> io::Result<TcpListener> {
-    let held = hold(addr)?;
+/// Waits until the pause is over, and ends it if nobody else has.
+async fn refuse(until: Option<Instant>, provider: &Provider, phase: &mut watch::Receiver<Phase>) {
     tokio::select! {
         _ = phase.changed() => {}
         () = sleep_or_not(until) => {
@@ -167,7 +169,6 @@ async fn refuse(
             provider.phase.send_if_modified(|now| *now == over && now.turn(Phase::Serving));
         }
     }
-    held.listen(BACKLOG)
 }
 
 async fn sleep_or_not(until: Option<Instant>) {

@@ -21,6 +21,7 @@ use crate::server::{self, Phase};
 pub struct Upstream {
     addr: SocketAddr,
     provider: Arc<Provider>,
+    listening: watch::Receiver<bool>,
     server: Option<JoinHandle<io::Result<()>>>,
 }
 
@@ -45,8 +46,9 @@ impl Upstream {
         let (phase, _) = watch::channel(Phase::Serving);
         let provider = Arc::new(Provider::new(settings, phase));
         rules.into_iter().for_each(|rule| provider.script.add(rule));
-        let server = Some(tokio::spawn(server::run(listener, provider.clone())));
-        Ok(Self { addr, provider, server })
+        let (listens, listening) = watch::channel(true);
+        let server = Some(tokio::spawn(server::run(listener, provider.clone(), listens)));
+        Ok(Self { addr, provider, listening, server })
     }
 
     /// Where it listens.
@@ -85,14 +87,16 @@ impl Upstream {
     }
 
     /// Closes every connection and stops listening until [`Upstream::accept`]: a host that refuses
-    /// connections. The port stays taken. Takes effect in the background; see [`Upstream::wait_for`].
-    pub fn refuse(&self) {
+    /// connections. The port stays taken. Returns when it is so.
+    pub async fn refuse(&self) {
         self.provider.refuse(Duration::ZERO);
+        self.until_listening(false).await;
     }
 
-    /// Listens again.
-    pub fn accept(&self) {
+    /// Listens again. Returns when it is so.
+    pub async fn accept(&self) {
         self.turn(Phase::Serving);
+        self.until_listening(true).await;
     }
 
     /// The counters.
@@ -144,6 +148,11 @@ impl Upstream {
             // A server that failed has stopped as well.
             let _ = server.await;
         }
+    }
+
+    async fn until_listening(&self, wished: bool) {
+        // An error means that the server has ended, and there is nothing more to wait for.
+        let _ = self.listening.clone().wait_for(|listening| *listening == wished).await;
     }
 
     fn turn(&self, next: Phase) {

@@ -48,14 +48,14 @@ fn growth(count: u32, cap: u32) -> f32 {
 }
 
 /// Earlier turns and instructions: the answer has to fit more. Small, because they mostly repeat from call to call.
-fn conversation(prompt: &Prompt<'_>) -> f32 {
+pub(super) fn conversation(prompt: &Prompt<'_>) -> f32 {
     let earlier = prompt.turns.saturating_sub(1);
     let kilobytes = (prompt.history.len() + prompt.system.len()) / 1024;
     0.25 * growth(earlier, 20) + 0.1 * growth(u32::try_from(kilobytes).unwrap_or(u32::MAX), 100)
 }
 
 /// Tools, images, a schema, an open tool loop: each makes a wrong answer likelier from a weak model.
-fn request(prompt: &Prompt<'_>) -> f32 {
+pub(super) fn request(prompt: &Prompt<'_>) -> f32 {
     0.3 * growth(prompt.tools, 20)
         + 0.5 * growth(prompt.images, 8)
         + if prompt.json_schema { 0.4 } else { 0.0 }
@@ -71,6 +71,13 @@ const SCALE_ABOVE: f32 = 6.0;
 pub(super) fn squash(sum: f32) -> f32 {
     let scale = if sum < 0.0 { SCALE_BELOW } else { SCALE_ABOVE };
     1.0 / (1.0 + (-sum / scale).exp())
+}
+
+/// The inverse of [`squash`], for scores kept 0.001 away from 0 and 1.
+pub(super) fn unsquash(score: f32) -> f32 {
+    let score = score.clamp(0.001, 0.999);
+    let scale = if score < 0.5 { SCALE_BELOW } else { SCALE_ABOVE };
+    scale * (score / (1.0 - score)).ln()
 }
 
 /// How far the sum is from where simple and hard requests meet (about -1.3, which [`squash`] takes to 0.4), as the

@@ -7,7 +7,7 @@ use crate::source::Span;
 
 /// Verifies every model, the baseline and the model for prompts out of domain.
 pub(super) fn verify(file: &PolicyFile, names: &Names<'_>, sink: &mut Sink) {
-    if file.models.is_empty() {
+    if file.models.is_empty() && !sink.has_errors() {
         sink.warn(Span::default(), "the policy defines no model: every request is answered with 404");
     }
     for model in &file.models {
@@ -21,7 +21,7 @@ pub(super) fn verify(file: &PolicyFile, names: &Names<'_>, sink: &mut Sink) {
         }
     }
     if let Some(model) = file.out_of_domain.as_ref().filter(|name| name.value != super::STRUCTURE) {
-        names.require_model(model, sink);
+        names.require_model_or(super::STRUCTURE, model, sink);
     }
 }
 

@@ -14,6 +14,9 @@ use crate::table::Named;
 /// The profile that `auto` means.
 pub(crate) const DEFAULT_PROFILE: &str = "default";
 
+/// Longest chain of aliases. Two are plenty; the limit keeps every look-up short.
+const MAX_ALIAS_STEPS: usize = 8;
+
 /// How many known names a message lists where none is near.
 const LISTED: usize = 8;
 
@@ -99,8 +102,7 @@ impl<'f> Names<'f> {
     /// What a requested name stands for; aliases are followed.
     pub(crate) fn target(&self, name: &str) -> Option<Target> {
         let mut name = name;
-        // A chain without a cycle visits each alias at most once.
-        for _ in 0..=self.aliases.len() {
+        for _ in 0..=MAX_ALIAS_STEPS {
             if let Some(profile) = profile_named(name) {
                 return self.profile(profile).map(Target::Profile);
             }
@@ -155,6 +157,11 @@ impl<'f> Names<'f> {
 
     /// Reports a model or alias that does not exist, or that does not stand for one model.
     pub(crate) fn require_model(&self, name: &At<String>, sink: &mut Sink) {
+        self.require_model_or("", name, sink);
+    }
+
+    /// As [`require_model`](Self::require_model), where `word` may stand as well.
+    pub(crate) fn require_model_or(&self, word: &str, name: &At<String>, sink: &mut Sink) {
         match self.target(&name.value) {
             Some(Target::Model(_)) => {}
             Some(Target::Profile(_)) => {
@@ -163,7 +170,10 @@ impl<'f> Names<'f> {
             }
             // What an alias points at is reported where the alias stands.
             None if self.aliases.contains_key(name.value.as_str()) => {}
-            None => unknown("model", name, self.requestable().filter(|name| *name != "auto"), sink),
+            None => {
+                let models = self.requestable().filter(|name| *name != "auto");
+                unknown("model", name, models.chain((!word.is_empty()).then_some(word)), sink);
+            }
         }
     }
 
@@ -189,18 +199,20 @@ fn profile_named(name: &str) -> Option<&str> {
 
 /// Reports a name that nothing has, with the nearest one, or the first few where none is near.
 fn unknown<'a>(kind: &str, name: &At<String>, known: impl Iterator<Item = &'a str>, sink: &mut Sink) {
+    let mut message = format!("unknown {kind} {}", Quoted(&name.value));
+    if !sink.wants_suggestions() {
+        return sink.error(name.span, message);
+    }
     let mut known: Vec<&str> = known.collect();
     known.sort_unstable();
-    let mut message = format!("unknown {kind} {}", Quoted(&name.value));
+    known.dedup();
     let near = nearest(&name.value, known.iter().copied());
     if near.is_none() {
+        let first = known.iter().take(LISTED).map(|name| name.escape_debug().to_string()).collect::<Vec<_>>();
         message.push_str(&match known.len() {
             0 => format!("; the policy defines no {kind}"),
-            1..=LISTED => format!("; known are {}", known.join(", ")),
-            _ => format!(
-                "; known are {}, …",
-                known.iter().take(LISTED).copied().collect::<Vec<_>>().join(", ")
-            ),
+            1..=LISTED => format!("; known are {}", first.join(", ")),
+            _ => format!("; known are {}, …", first.join(", ")),
         });
     }
     sink.error_with(name.span, message, near);
@@ -215,22 +227,16 @@ pub(super) fn verify(file: &PolicyFile, names: &Names<'_>, sink: &mut Sink) {
             sink.error(name.span, message);
         }
     }
-    for (position, alias) in file.aliases.iter().enumerate() {
+    for alias in &file.aliases {
         if names.models.contains_key(alias.name.value.as_str()) {
             let message = format!("alias {} is also the name of a model", Quoted(&alias.name.value));
             sink.error(alias.name.span, message);
         }
-        verify_alias(file, names, position, alias, sink);
+        verify_alias(names, alias, sink);
     }
 }
 
-fn verify_alias(
-    file: &PolicyFile,
-    names: &Names<'_>,
-    position: usize,
-    alias: &Named<At<String>>,
-    sink: &mut Sink,
-) {
+fn verify_alias(names: &Names<'_>, alias: &Named<At<String>>, sink: &mut Sink) {
     let target = &alias.value;
     if names.target(&target.value).is_some() {
         return;
@@ -242,22 +248,47 @@ fn verify_alias(
     if !names.aliases.contains_key(target.value.as_str()) {
         return unknown("model", target, names.requestable(), sink);
     }
-    if let Some(cycle) = cycle_from(names, &alias.name.value)
-        && file.aliases.iter().position(|alias| cycle.contains(&alias.name.value.as_str())) == Some(position)
-    {
-        sink.error(target.span, format!("the alias leads back to itself: {}", cycle.join(" → ")));
+    match Way::of(names, &alias.name.value) {
+        // A cycle is reported once, where the first of its names by alphabet stands.
+        Way::Cycle(way) if way.iter().min() == way.first() => {
+            let way = way.join(" → ");
+            sink.error(target.span, format!("the alias leads back to itself: {}", way.escape_debug()));
+        }
+        Way::TooLong => {
+            sink.error(target.span, format!("the alias leads over more than {MAX_ALIAS_STEPS} others"));
+        }
+        Way::Cycle(_) | Way::Elsewhere => {}
     }
 }
 
-/// The names on the way from an alias back to itself, if there is such a way.
-fn cycle_from<'f>(names: &Names<'f>, start: &'f str) -> Option<Vec<&'f str>> {
-    let mut way = vec![start];
-    for _ in 0..names.aliases.len() {
-        let next = *names.aliases.get(way.last()?)?;
-        way.push(next);
-        if next == start {
-            return Some(way);
+/// Where an alias leads that stands for nothing.
+enum Way<'f> {
+    /// Back to itself, over these names.
+    Cycle(Vec<&'f str>),
+    /// On and on.
+    TooLong,
+    /// Into somebody else's cycle, or to a name that nothing has; reported there.
+    Elsewhere,
+}
+
+impl<'f> Way<'f> {
+    fn of(names: &Names<'f>, start: &'f str) -> Self {
+        let mut way = vec![start];
+        let mut name = start;
+        while let Some(next) = names.aliases.get(name).copied() {
+            if next == start {
+                way.push(next);
+                return Self::Cycle(way);
+            }
+            if way.contains(&next) {
+                return Self::Elsewhere;
+            }
+            if way.len() > MAX_ALIAS_STEPS {
+                return Self::TooLong;
+            }
+            way.push(next);
+            name = next;
         }
+        Self::Elsewhere
     }
-    None
 }

@@ -1,5 +1,7 @@
 //! Profiles: that their candidates exist and their bands are in order.
 
+use std::collections::HashSet;
+
 use router_core::Bands;
 
 use super::names::Names;
@@ -22,14 +24,13 @@ pub(super) fn verify(file: &PolicyFile, names: &Names<'_>, sink: &mut Sink) {
 
 /// Reports candidates that do not exist, or that are the same model twice.
 pub(super) fn verify_candidates(candidates: &[At<String>], names: &Names<'_>, sink: &mut Sink) {
-    let mut seen = Vec::with_capacity(candidates.len());
+    let mut seen = HashSet::new();
     for candidate in candidates {
         names.require_model(candidate, sink);
         let Some((position, model)) = names.model(&candidate.value) else { continue };
-        if seen.contains(&position) {
+        if !seen.insert(position) {
             sink.error(candidate.span, format!("candidate {} is listed twice", Quoted(&model.name.value)));
         }
-        seen.push(position);
     }
 }
 

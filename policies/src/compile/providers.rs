@@ -1,5 +1,6 @@
 //! Providers: that none of them is the router itself, and that their limits make sense.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 
 use router_core::{Dialect, Placement};
@@ -60,13 +61,12 @@ fn verify_pool(provider: &ProviderEntry, sink: &mut Sink) {
 }
 
 fn verify_headers(provider: &ProviderEntry, sink: &mut Sink) {
-    let mut seen: Vec<String> = Vec::new();
+    let mut seen = HashSet::new();
     for header in &provider.headers {
         let name = header.name.value.to_ascii_lowercase();
-        if seen.contains(&name) {
-            sink.error(header.name.span, format!("header {} is given twice", Quoted(&name)));
+        if !seen.insert(name) {
+            sink.error(header.name.span, format!("header {} is given twice", Quoted(&header.name.value)));
         }
-        seen.push(name);
     }
 }
 

@@ -12,11 +12,6 @@ use crate::sink::Sink;
 pub(super) fn verify(file: &PolicyFile, sink: &mut Sink) {
     let mut owners: HashMap<KeyHash, &str> = HashMap::new();
     for tenant in &file.tenants {
-        if tenant.value.keys.is_empty() {
-            let message =
-                format!("tenant {} has no key: nobody can ask in its name", Quoted(&tenant.name.value));
-            sink.warn(tenant.name.span, message);
-        }
         for key in &tenant.value.keys {
             if let Some(owner) = owners.insert(key.value.hash, &tenant.name.value) {
                 sink.error(key.span, format!("this key already belongs to tenant {}", Quoted(owner)));

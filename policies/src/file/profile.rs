@@ -20,11 +20,17 @@ pub struct BandsEntry {
 }
 
 impl BandsEntry {
-    pub(super) fn read(table: &mut Table<'_, '_>) -> Self {
-        Self {
-            hybrid: table.optional("hybrid", read::fraction),
-            external: table.optional("external", read::fraction),
-        }
+    /// The table `bands` of `table`; absent too where a threshold is unreadable, so that nothing is said about
+    /// the order of two when one was never understood.
+    pub(super) fn read(table: &mut Table<'_, '_>) -> Option<At<Self>> {
+        let bands = table.section("bands", |table| {
+            let hybrid = table.optional("hybrid", read::fraction);
+            let external = table.optional("external", read::fraction);
+            let is_readable = table.contains("hybrid") == hybrid.is_some()
+                && table.contains("external") == external.is_some();
+            is_readable.then_some(Self { hybrid, external })
+        })?;
+        bands.value.map(|value| At { value, span: bands.span })
     }
 }
 
@@ -49,7 +55,7 @@ impl ProfileEntry {
         Self {
             candidates: table.list("candidates", read::text),
             objective: table.optional("objective", read::one_of(OBJECTIVES)),
-            bands: table.section("bands", BandsEntry::read),
+            bands: BandsEntry::read(table),
             fallback: table.optional("fallback", read::boolean),
             span: table.span(),
         }

@@ -102,9 +102,10 @@ pub struct RuleEntry {
 
 impl RuleEntry {
     pub(super) fn read(table: &mut Table<'_, '_>) -> Self {
+        table.require("name");
         table.require("use");
         Self {
-            name: table.required("name", read::name),
+            name: table.optional("name", read::name),
             when: table.section("when", WhenEntry::read),
             action: table.section("use", UseEntry::read),
             span: table.span(),
@@ -146,7 +147,7 @@ impl UseEntry {
         }
         Self {
             profile: table.optional("profile", read::text),
-            bands: table.section("bands", BandsEntry::read),
+            bands: BandsEntry::read(table),
             placement: table.optional("placement", read::one_of(PLACEMENTS)),
             candidates: table.list("candidates", read::text),
             objective: table.optional("objective", read::one_of(OBJECTIVES)),

@@ -24,6 +24,7 @@ pub(crate) fn read_secret<'a>(table: &mut Table<'a, '_>, key: &str, node: Node<'
         if env.is_some() && file.is_some() {
             let span = table.span();
             table.sink().error(span, "a secret is in env or in file, not in both");
+            return None;
         }
         if table.is_empty() {
             let span = table.span();

@@ -32,6 +32,10 @@ impl TenantEntry {
                 table.sink().error(tag.name.span, fault.message);
             }
         }
+        if !table.contains("keys") {
+            let span = table.span();
+            table.sink().warn(span, "the tenant has no keys: nobody can ask in its name");
+        }
         Self { keys: table.list("keys", key).map(|keys| keys.value).unwrap_or_default(), tags }
     }
 }

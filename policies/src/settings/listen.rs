@@ -10,7 +10,10 @@ use crate::read;
 
 /// `IP:PORT`; port 0 picks a free one.
 pub(crate) fn listener(value: &DeValue<'_>) -> Result<SocketAddr, Fault> {
-    let text = read::text(value)?;
+    let text = match value {
+        DeValue::Integer(port) => port.to_string(),
+        other => read::text(other)?,
+    };
     let address = text.trim();
     address.parse().map_err(|_| {
         let guess = guess(address).filter(|guess| guess.parse::<SocketAddr>().is_ok());

@@ -8,7 +8,7 @@ use router_core::{Operator, TokenPrice, Usd};
 pub(crate) fn duration(value: Duration) -> String {
     let ms = value.as_millis();
     let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
-    let fits = units.iter().find(|(_, unit_ms)| ms > 0 && ms % unit_ms == 0);
+    let fits = units.iter().find(|(_, unit_ms)| ms > 0 && ms.is_multiple_of(*unit_ms));
     fits.map_or_else(|| format!("{ms}ms"), |(unit, unit_ms)| format!("{}{unit}", ms / unit_ms))
 }
 

@@ -10,7 +10,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use router_core::{Digest, Endpoint, State, TenantId, decide};
 use router_policies::{Live, Setup};
 
-use super::serve::{environment_origin, print_diagnostics};
+use super::serve::{origin, print_diagnostics, runtime};
 use crate::args;
 use crate::auth;
 use crate::explain::Explanation;
@@ -30,10 +30,10 @@ pub fn explain(options: &args::Explain) -> anyhow::Result<ExitCode> {
     let mut body = Vec::new();
     std::io::stdin().read_to_end(&mut body).context("the request body on stdin cannot be read")?;
     let state = Arc::new(State::new(Instant::now(), secret()?));
-    let origin = match &options.policy {
-        Some(path) => router_policies::Origin::File(path.clone()),
-        // Ollama's list is not asked for here: explain calls no provider.
-        None => environment_origin(Vec::new()),
+    // Ollama's list is not asked for here: explain calls no provider.
+    let origin = match runtime()?.block_on(origin(options.policy.as_deref(), false))? {
+        Ok(origin) => origin,
+        Err(errors) => return Ok(print_diagnostics(&errors)),
     };
     let live = match Live::open(origin, Setup::new(Arc::clone(&state), super::scorer(), Vec::new())) {
         Ok((live, _)) => live,

@@ -1,27 +1,39 @@
 //! `serve`: the sidecar until a signal ends it.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context;
-use router_policies::{Diagnostic, Origin, PolicyFile};
+use anyhow::{Context, bail};
+use router_policies::{Diagnostic, Environment, Origin};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::App;
 use crate::args::{Listeners, Serve};
-use crate::reload;
 use crate::sidecar::{Settings, Sidecar, StartError};
+use crate::{log, ollama, reload};
 
 /// Runs the sidecar.
 ///
 /// # Errors
 /// Where it does not start.
 pub fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
-    let settings = listen(Settings::default(), &options.listeners);
+    let (file, warnings) = match &options.config {
+        None => (router_policies::Settings::default(), Vec::new()),
+        Some(path) => match router_policies::Settings::load(path) {
+            Ok(loaded) => loaded,
+            Err(errors) => return Ok(print_diagnostics(&errors)),
+        },
+    };
+    log::init(file.log_level.as_str());
+    for warning in &warnings {
+        tracing::warn!(event = "config_warning", warning = %warning);
+    }
+    let settings = listen(file.into(), &options.listeners);
     runtime()?.block_on(async {
-        let origin = match &options.policy {
-            Some(path) => Origin::File(path.clone()),
-            None => environment_origin(Vec::new()),
+        let origin = match origin(options.policy.as_deref(), true).await? {
+            Ok(origin) => origin,
+            Err(errors) => return Ok(print_diagnostics(&errors)),
         };
         match Sidecar::start(settings, origin, super::scorer()).await {
             Ok(sidecar) => run(sidecar).await,
@@ -29,6 +41,32 @@ pub fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
             Err(error) => Err(error.into()),
         }
     })
+}
+
+/// Where the policy comes from: the file, else the environment. With `ask`, Ollama is asked for its models and an empty
+/// environment is an error.
+///
+/// # Errors
+/// No provider at all. What is wrong with the environment is in the inner result.
+pub(super) async fn origin(
+    policy: Option<&Path>,
+    ask: bool,
+) -> anyhow::Result<Result<Origin, Vec<Diagnostic>>> {
+    if let Some(path) = policy {
+        return Ok(Ok(Origin::File(path.to_path_buf())));
+    }
+    let environment = match Environment::of_process() {
+        Ok(environment) => environment,
+        Err(errors) => return Ok(Err(errors)),
+    };
+    if ask && environment.is_empty() {
+        bail!(Environment::hint());
+    }
+    let models = match environment.ollama_url().filter(|_| ask) {
+        Some(url) => ollama::models(url).await,
+        None => Vec::new(),
+    };
+    Ok(Ok(Origin::Made(Box::new(environment.policy(&models)))))
 }
 
 /// The runtime of the sidecar: a thread a core.
@@ -49,18 +87,11 @@ pub fn listen(mut settings: Settings, listeners: &Listeners) -> Settings {
 
 /// Prints errors and warnings, one a line; the exit status of bad input.
 #[must_use]
-pub fn print_diagnostics(diagnostics: &[Diagnostic]) -> ExitCode {
+pub(super) fn print_diagnostics(diagnostics: &[Diagnostic]) -> ExitCode {
     for diagnostic in diagnostics {
         eprintln!("{diagnostic}");
     }
     ExitCode::FAILURE
-}
-
-/// The policy that the environment makes, with Ollama's models where they are known.
-#[must_use]
-pub fn environment_origin(ollama_models: Vec<String>) -> Origin {
-    let _ = ollama_models;
-    Origin::Made(Box::new(PolicyFile::empty(router_policies::Source::new("environment", ""))))
 }
 
 /// Serves until SIGTERM or SIGINT, then drains; SIGHUP reloads.

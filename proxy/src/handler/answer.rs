@@ -20,7 +20,7 @@ use crate::relay::{Relay, RelaySettings};
 use crate::respond;
 use crate::settle::Settlement;
 use crate::upstream::{Answer, UpstreamFault};
-use crate::wire::reading;
+use crate::wire::reading::{self, Reading};
 
 /// Largest plain answer held in memory. A thousand embeddings of 3,072 dimensions are about 40 MB of JSON.
 const MAX_PLAIN_BYTES: usize = 64 << 20;
@@ -78,8 +78,8 @@ impl Passage<'_> {
         let Answer { head, body, sent, permit } = answer;
         let read = watch.wait(collect(body, sent, &candidate.timeouts)).await;
         drop(permit);
-        let body = match read.and_then(|body| whole(&head.headers, body)) {
-            Ok(body) => body,
+        let (body, reading) = match read.and_then(|body| whole(&head.headers, body)) {
+            Ok(whole) => whole,
             Err(fault) => {
                 settlement.fail(fault);
                 return Tried::Failed(fault);
@@ -101,7 +101,6 @@ impl Passage<'_> {
                 watch,
             ));
         }
-        let reading = reading::read_body(&body);
         if reading.error.is_some() && !last {
             settlement.fail(UpstreamFault::Broken);
             return Tried::Failed(UpstreamFault::Broken);
@@ -201,13 +200,14 @@ async fn piece(body: &mut Incoming, idle: Duration, left: Duration) -> Result<Op
 }
 
 /// A JSON body that ends in mid-value was cut short, even where the connection ended in good order.
-fn whole(headers: &HeaderMap, body: Bytes) -> Result<Bytes, UpstreamFault> {
+fn whole(headers: &HeaderMap, body: Bytes) -> Result<(Bytes, Reading), UpstreamFault> {
     let json = headers
         .get(header::CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
     let coded = headers.contains_key(header::CONTENT_ENCODING);
-    if json && !coded && !reading::read_body(&body).ended {
+    let reading = reading::read_body(&body);
+    if json && !coded && !reading.ended {
         return Err(UpstreamFault::Broken);
     }
-    Ok(body)
+    Ok((body, reading))
 }

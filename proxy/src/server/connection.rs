@@ -12,8 +12,11 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore};
+use tokio_io_timeout::TimeoutStream;
+use tokio_rustls::TlsAcceptor;
 
 use super::drain::{Drain, Draining};
 use crate::payload::Payload;
@@ -27,21 +30,34 @@ pub struct ConnectionLimits {
     pub header_timeout: Duration,
     /// Bytes of a request's head.
     pub max_header_bytes: usize,
+    /// Until a caller that does not read takes the next piece of an answer.
+    pub write_stall: Duration,
 }
 
 impl Default for ConnectionLimits {
-    /// 10,000 connections, which two descriptors each keep below common limits; 15 s for a head of 64 KiB.
+    /// 10,000 connections, which two descriptors each keep below common limits; 10 s for a head of 64 KiB; 60 s for a
+    /// reader that stalls.
     fn default() -> Self {
-        Self { max_connections: 10_000, header_timeout: Duration::from_secs(15), max_header_bytes: 64 << 10 }
+        Self {
+            max_connections: 10_000,
+            header_timeout: Duration::from_secs(10),
+            max_header_bytes: 64 << 10,
+            write_stall: Duration::from_secs(60),
+        }
     }
 }
 
 /// After a failed accept (out of descriptors, mostly) the listener waits a little rather than spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves `listener` until the drain begins; connections that are open then live on in their own tasks.
-pub async fn serve<H, F>(listener: TcpListener, limits: ConnectionLimits, drain: Arc<Drain>, handler: H)
-where
+/// Serves `listener` for as long as the task lives, with TLS where there is an acceptor.
+pub async fn serve<H, F>(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    limits: ConnectionLimits,
+    drain: Arc<Drain>,
+    handler: H,
+) where
     H: Fn(SocketAddr, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Payload>> + Send + 'static,
 {
@@ -60,8 +76,21 @@ where
         let draining = drain.watch();
         let handler = handler.clone();
         let builder = builder.clone();
+        let tls = tls.clone();
         tokio::spawn(async move {
-            connection(stream, peer, builder, draining, handler).await;
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "TCP_NODELAY could not be set");
+            }
+            let mut stream = TimeoutStream::new(stream);
+            stream.set_write_timeout(Some(limits.write_stall));
+            let stream = Box::pin(stream);
+            match tls {
+                None => connection(stream, peer, builder, draining, handler).await,
+                Some(tls) => match tokio::time::timeout(limits.header_timeout, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => connection(stream, peer, builder, draining, handler).await,
+                    _ => tracing::debug!(%peer, "a TLS handshake failed"),
+                },
+            }
             drop(place);
         });
     }
@@ -120,19 +149,17 @@ impl Load {
     }
 }
 
-async fn connection<H, F>(
-    stream: TcpStream,
+async fn connection<S, H, F>(
+    stream: S,
     peer: SocketAddr,
     builder: auto::Builder<TokioExecutor>,
     mut draining: Draining,
     handler: H,
 ) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Fn(SocketAddr, Request<Incoming>) -> F,
     F: Future<Output = Response<Payload>> + Send + 'static,
 {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY could not be set");
-    }
     let load = Arc::new(Load::default());
     let service = service_fn(|request| {
         let under_way = load.begin();

@@ -145,6 +145,12 @@ mod tests {
     }
 
     #[test]
+    fn the_token_that_stopped_a_choice_is_not_the_reason() {
+        let json = br#"{"choices":[{"index":0,"finish_reason":"stop","stop_reason":"</s>"}]}"#;
+        assert_eq!(Glance::read(json).finish, Some(Finish::Stop));
+    }
+
+    #[test]
     fn a_response_that_was_cut_says_why() {
         let json = br#"{"object":"response","status":"incomplete",
             "incomplete_details":{"reason":"content_filter"},"error":null}"#;

@@ -1,5 +1,6 @@
 //! What an answer says about itself, read the same way from a plain body and from a stream.
 
+use router_core::TokenUsage;
 use serde_json::Value;
 
 use crate::wire::finish::Finish;
@@ -26,6 +27,29 @@ pub struct Reading {
     /// UTF-8 length of text, reasoning and tool arguments: what is left to settle by where a stream was
     /// aborted before its usage came.
     pub text_bytes: u64,
+}
+
+/// Bytes of answer text that a token stands for where nobody has counted: the usual four of English prose.
+const BYTES_PER_TOKEN: u64 = 4;
+
+impl Reading {
+    /// What to charge, and whether that is an estimate.
+    ///
+    /// A report that came with the end of the answer stands. One from before it (Anthropic's first event
+    /// knows the prompt and one token) is raised to what the text seen since amounts to; without any,
+    /// `prompt_tokens` stands for the prompt.
+    #[must_use]
+    pub fn tokens(&self, prompt_tokens: u64) -> (TokenUsage, bool) {
+        let seen = self.text_bytes.div_ceil(BYTES_PER_TOKEN);
+        match &self.usage {
+            Some(usage) if self.ended || self.finish.is_some() => (usage.tokens, false),
+            Some(usage) => {
+                let output = usage.tokens.output + seen.saturating_sub(usage.tokens.completion());
+                (TokenUsage { output, ..usage.tokens }, true)
+            }
+            None => (TokenUsage { input: prompt_tokens, output: seen, ..TokenUsage::default() }, true),
+        }
+    }
 }
 
 /// A provider's own error, without its message (which may quote the prompt).
@@ -79,9 +103,11 @@ pub fn read_body(body: &[u8]) -> Reading {
 
 #[cfg(test)]
 mod tests {
-    use super::{ProviderError, read_body};
+    use router_core::TokenUsage;
+
+    use super::{ProviderError, Reading, read_body};
     use crate::wire::finish::Finish;
-    use crate::wire::usage::{CountFault, UsageFault};
+    use crate::wire::usage::{CountFault, Usage, UsageFault};
 
     #[test]
     fn a_chat_answer_is_read() {
@@ -145,6 +171,22 @@ mod tests {
         let fault = UsageFault::Count { field: "prompt_tokens", fault: CountFault::Negative };
         assert_eq!((reading.usage, reading.fault), (None, Some(fault)));
         assert_eq!(read_body(br#"{"usage":{"prompt_tokens":4,"#).fault, Some(UsageFault::Malformed));
+    }
+
+    #[test]
+    fn an_answer_that_was_cut_is_charged_for_what_was_seen() {
+        let first = TokenUsage { input: 25, cached_input: 4, output: 1, ..TokenUsage::default() };
+        let usage = Some(Usage { tokens: first, ..Usage::default() });
+        let cut = Reading { usage, text_bytes: 41, ..Reading::default() };
+        assert_eq!(cut.tokens(99), (TokenUsage { output: 11, ..first }, true));
+        assert_eq!(
+            Reading { text_bytes: 2, ..cut.clone() }.tokens(99),
+            (first, true),
+            "never below the report"
+        );
+        assert_eq!(Reading { finish: Some(Finish::Stop), ..cut.clone() }.tokens(99), (first, false));
+        let unreported = TokenUsage { input: 99, output: 11, ..TokenUsage::default() };
+        assert_eq!(Reading { usage: None, ended: true, ..cut }.tokens(99), (unreported, true));
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod openai;
 
 use bytes::Bytes;
 use router_core::{Endpoint, Framing};
+use serde::Serialize;
 
 use crate::wire::sse::{Ending, Frame, FrameKind, Leftover, Splitter, Tap};
 
@@ -96,11 +97,27 @@ fn frames(stream: &Bytes) -> Option<(Vec<Frame>, Ending)> {
     match splitter.finish().ok()? {
         Leftover::Nothing => {}
         Leftover::Frame(frame) | Leftover::Partial(frame) => {
-            tap.observe_tail(&frame)?;
+            tap.observe_tail(&frame).then_some(())?;
             frames.push(frame);
         }
     }
     Some((frames, tap.ending()))
+}
+
+/// Writes one event. A payload may hold text of a body that was printed over several lines; between its
+/// tokens, the only place where JSON has line ends, spaces do as well.
+fn write_event(stream: &mut Vec<u8>, name: Option<&str>, payload: &impl Serialize) -> Option<()> {
+    if let Some(name) = name {
+        stream.extend_from_slice(b"event: ");
+        stream.extend_from_slice(name.as_bytes());
+        stream.push(b'\n');
+    }
+    stream.extend_from_slice(b"data: ");
+    let start = stream.len();
+    serde_json::to_writer(&mut *stream, payload).ok()?;
+    stream[start..].iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
+    stream.extend_from_slice(b"\n\n");
+    Some(())
 }
 
 #[cfg(test)]

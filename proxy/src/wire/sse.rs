@@ -5,7 +5,7 @@
 //! whether it ended as it should. Neither does any I/O.
 //!
 //! ```
-//! use wire::sse::{FrameKind, Splitter, Tap};
+//! use router_proxy::wire::sse::{FrameKind, Splitter, Tap};
 //!
 //! let mut splitter = Splitter::new(Splitter::DEFAULT_LIMIT);
 //! let mut tap = Tap::default();
@@ -18,7 +18,7 @@
 //! let frame = splitter.frame()?.expect("the rest of it");
 //! assert_eq!(frame.bytes(), "data: [DONE]\n\n");
 //! assert_eq!(tap.observe(&frame), FrameKind::Terminator);
-//! # Ok::<(), wire::sse::SseFault>(())
+//! # Ok::<(), router_proxy::wire::sse::SseFault>(())
 //! ```
 
 mod frame;

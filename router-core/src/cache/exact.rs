@@ -3,7 +3,7 @@
 //! moka holds the entries and evicts by bytes (TinyLFU, so a flood of once-only requests does not wash out the popular
 //! ones). Freshness is ours: an entry carries `expires_at`, compared with the given `now`, so tests move time.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -88,60 +88,90 @@ pub struct Entry {
 /// Bytes an entry takes besides its body: the struct, its `Arc`, moka's node and the key, measured at about 400.
 const ENTRY_OVERHEAD_BYTES: usize = 400;
 
+/// No answer is kept longer, so that adding to a time cannot overflow.
+const LONGEST_TTL: Duration = Duration::from_secs(10 * 366 * 86_400);
+
+type Entries = moka::sync::Cache<CacheKey, Arc<Entry>>;
+
 /// Stored answers, bounded by bytes.
 #[derive(Debug)]
 pub struct ResponseCache {
-    entries: moka::sync::Cache<CacheKey, Arc<Entry>>,
+    /// Written when the bound changes, and never held across anything slow.
+    entries: RwLock<Entries>,
+}
+
+fn bounded(max_bytes: u64) -> Entries {
+    let weigh = |_: &CacheKey, entry: &Arc<Entry>| {
+        let bytes = entry.body.len() + entry.content_type.len() + ENTRY_OVERHEAD_BYTES;
+        u32::try_from(bytes).unwrap_or(u32::MAX)
+    };
+    moka::sync::Cache::builder().max_capacity(max_bytes).weigher(weigh).build()
 }
 
 impl ResponseCache {
     /// A cache that holds at most `max_bytes`.
     #[must_use]
     pub fn new(max_bytes: u64) -> Self {
-        let weigh = |_: &CacheKey, entry: &Arc<Entry>| {
-            u32::try_from(entry.body.len() + ENTRY_OVERHEAD_BYTES).unwrap_or(u32::MAX)
-        };
-        let entries = moka::sync::Cache::builder().max_capacity(max_bytes).weigher(weigh).build();
-        Self { entries }
+        Self { entries: RwLock::new(bounded(max_bytes)) }
+    }
+
+    /// Changes the bound. What is stored moves along as far as it fits; without a difference nothing happens.
+    ///
+    /// Costs a copy of every entry's pointer, so call it when a policy changes, not on a request.
+    pub fn resize(&self, max_bytes: u64) {
+        let old = self.held().clone();
+        if old.policy().max_capacity() == Some(max_bytes) {
+            return;
+        }
+        let new = bounded(max_bytes);
+        for (key, entry) in &old {
+            new.insert(*key, entry);
+        }
+        *self.entries.write().unwrap_or_else(PoisonError::into_inner) = new;
+    }
+
+    fn held(&self) -> RwLockReadGuard<'_, Entries> {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The answer stored under `key`, if it is still fresh at `now`.
     #[must_use]
     pub fn lookup(&self, key: &CacheKey, now: Instant) -> Option<Arc<Entry>> {
-        let entry = self.entries.get(key)?;
+        let entries = self.held();
+        let entry = entries.get(key)?;
         if now < entry.expires_at {
             return Some(entry);
         }
-        self.entries.invalidate(key);
+        entries.invalidate(key);
         None
     }
 
     /// Stores an answer for `ttl` from `now`.
     pub fn store(&self, key: CacheKey, mut entry: Entry, ttl: Duration, now: Instant) {
         entry.stored_at = now;
-        entry.expires_at = now + ttl;
-        self.entries.insert(key, Arc::new(entry));
+        entry.expires_at = now + ttl.min(LONGEST_TTL);
+        self.held().insert(key, Arc::new(entry));
     }
 
     /// Forgets one answer.
     pub fn remove(&self, key: &CacheKey) {
-        self.entries.invalidate(key);
+        self.held().invalidate(key);
     }
 
     /// Entries held, about.
     #[must_use]
     pub fn entries(&self) -> u64 {
-        self.entries.entry_count()
+        self.held().entry_count()
     }
 
     /// Bytes held, about.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.entries.weighted_size()
+        self.held().weighted_size()
     }
 
     /// Does the upkeep that is due, so that [`entries`](Self::entries) and [`bytes`](Self::bytes) are exact.
     pub fn settle(&self) {
-        self.entries.run_pending_tasks();
+        self.held().run_pending_tasks();
     }
 }

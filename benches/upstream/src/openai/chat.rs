@@ -37,7 +37,11 @@ pub(super) fn usage(usage: &Usage) -> Json {
         "prompt_tokens": usage.input,
         "completion_tokens": usage.output,
         "total_tokens": usage.total(),
-        "prompt_tokens_details": object! {"cached_tokens": usage.cached, "audio_tokens": 0_u32},
+        "prompt_tokens_details": object! {
+            "cached_tokens": usage.cached,
+            "cache_write_tokens": usage.written,
+            "audio_tokens": 0_u32,
+        },
         "completion_tokens_details": object! {
             "reasoning_tokens": usage.reasoning,
             "audio_tokens": 0_u32,

@@ -42,19 +42,22 @@ pub(crate) fn render(prompt: &Prompt, answer: &Answer) -> Reply {
 
 /// The event that reports an error in the place of event number `sequence`.
 pub(crate) fn error_event(sequence: usize) -> Json {
-    object! {
-        "type": "error",
-        "sequence_number": sequence,
+    let error = object! {
+        "type": "server_error",
         "code": "server_error",
         "message": "The server had an error while answering.",
         "param": Json::NULL,
-    }
+    };
+    object! {"type": "error", "sequence_number": sequence, "error": error}
 }
 
 fn usage(usage: &Usage) -> Json {
     object! {
         "input_tokens": usage.input,
-        "input_tokens_details": object! {"cached_tokens": usage.cached},
+        "input_tokens_details": object! {
+            "cached_tokens": usage.cached,
+            "cache_write_tokens": usage.written,
+        },
         "output_tokens": usage.output,
         "output_tokens_details": object! {"reasoning_tokens": usage.reasoning},
         "total_tokens": usage.total(),

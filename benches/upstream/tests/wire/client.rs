@@ -92,10 +92,11 @@ impl Received {
         let mut chunks = Vec::new();
         let mut broken = false;
         while let Some(frame) = body.frame().await {
-            match frame {
-                Ok(frame) => chunks.extend(frame.into_data()),
-                Err(_) => broken = true,
-            }
+            let Ok(frame) = frame else {
+                broken = true;
+                break;
+            };
+            chunks.extend(frame.into_data());
         }
         Self { status: head.status, headers: head.headers, chunks, broken }
     }

@@ -149,7 +149,9 @@ async fn a_response_stream_numbers_its_events_and_ends_with_the_whole() {
     assert_eq!(&kinds[..3], ["response.created", "response.in_progress", "response.output_item.added"]);
     assert_eq!(kinds.last().unwrap(), &"response.completed");
     assert!(events.iter().enumerate().all(|(at, event)| event["sequence_number"] == at));
-    assert_eq!(events.last().unwrap()["response"], plain);
+    let whole = &events.last().unwrap()["response"];
+    assert_eq!(whole["output"][0]["content"], plain["output"][0]["content"]);
+    assert_eq!((&whole["status"], &whole["usage"]), (&json!("completed"), &plain["usage"]));
     let text = plain["output"][0]["content"][0]["text"].as_str().unwrap();
     assert!(text.starts_with(&tag("small", "Why?")));
     let deltas: Vec<_> =

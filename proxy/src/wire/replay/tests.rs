@@ -252,6 +252,7 @@ fn a_message_that_is_refused_or_strange_is_not_converted() {
         ("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n", ""),
         ("\"type\":\"text_delta\"", "\"type\":\"new_delta\""),
         ("\"type\":\"content_block_stop\"", "\"type\":\"new_event\""),
+        ("\"type\":\"thinking\"", "\"type\":\"fallback\""),
         ("\"type\":\"content_block_start\",\"index\":2", "\"type\":\"content_block_start\",\"index\":5"),
         ("\"partial_json\":\"{", "\"partial_json\":\"{{"),
         ("\"stop_reason\":\"tool_use\"", "\"stop_reason\":null"),
@@ -280,6 +281,20 @@ fn a_response_is_the_one_of_its_last_event() {
     ]);
     assert_eq!(assembled(Endpoint::Responses, &stream), Some(response));
     assert_eq!(unrolled(Endpoint::Responses, &json!({"object": "response"}), STREAM), None);
+}
+
+#[test]
+fn a_body_printed_over_several_lines_becomes_events_of_one_line_each() {
+    let chat = chat_body(json!({"role": "assistant", "content": "a\nb"}), "stop");
+    for (endpoint, body) in [(Endpoint::ChatCompletions, chat), (Endpoint::Messages, message_body())] {
+        let pretty = serde_json::to_string_pretty(&body).unwrap().replace('\n', "\r\n");
+        let stream = convert(endpoint, Framing::Plain, &pretty, STREAM_WITH_USAGE).unwrap();
+        assert!(
+            stream.split("\n\n").all(|event| event.lines().count() <= 2 && !event.contains('\r')),
+            "{stream}"
+        );
+        assert_eq!(assembled(endpoint, &stream), Some(body));
+    }
 }
 
 #[test]

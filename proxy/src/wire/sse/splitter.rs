@@ -62,8 +62,8 @@ pub enum Leftover {
     Nothing,
     /// A whole event that had been waiting for its LF.
     Frame(Frame),
-    /// An event without its blank line. Clients drop it, so a stream that ends like this was cut short,
-    /// unless all that is missing is the blank line behind the terminator ([`super::Tap::observe_tail`]).
+    /// An event without its blank line. Clients drop it, so it is not to be passed on and the stream was cut
+    /// short; unless it is the terminator ([`super::Tap::observe_tail`]).
     Partial(Frame),
 }
 
@@ -117,7 +117,7 @@ impl Splitter {
         result
     }
 
-    /// Ends the stream.
+    /// Ends the stream, once [`Self::frame`] has no more.
     ///
     /// # Errors
     /// As [`Self::frame`].

@@ -1,7 +1,5 @@
 //! Looks at the frames of an answer as they pass.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 use serde::de::IgnoredAny;
 
@@ -63,29 +61,33 @@ impl Tap {
         if data.trim_ascii() == b"[DONE]" {
             return self.terminate();
         }
-        let mut glance = Glance::read(&data);
-        glance.kind = glance.kind.or(fields.event);
+        let glance = Glance::read(&data);
         if glance.error || fields.event == Some(b"error") {
             self.ending = Ending::Failed;
             self.error.get_or_insert_with(|| ProviderError::read(&data));
-            self.note(&glance, frame.bytes(), &data);
+            self.note(&glance, frame.bytes());
             return FrameKind::Error;
         }
-        self.note(&glance, frame.bytes(), &data)
+        self.note(&glance, frame.bytes())
     }
 
-    /// Takes note of what the stream ended with in place of a whole frame
-    /// ([`super::Leftover::Partial`]). It counts if only its blank line is missing, so that a server
-    /// that ends with `data: [DONE]` and one line feed or none has ended properly. Returns what the frame
-    /// is, or `None` if it was cut.
-    pub fn observe_tail(&mut self, tail: &Frame) -> Option<FrameKind> {
-        let whole = match tail.fields().data {
-            None => true,
-            Some(data) => {
-                data.trim_ascii() == b"[DONE]" || serde_json::from_slice::<IgnoredAny>(&data).is_ok()
-            }
-        };
-        whole.then(|| self.observe(tail))
+    /// Takes note of what the stream ended with in place of a whole frame ([`super::Leftover::Partial`]), and
+    /// tells whether that is a terminator which lacks nothing but its blank line: then the stream has ended
+    /// properly and the tail may be passed on.
+    ///
+    /// Anything else must not be: an error event sent behind half a line would become part of that line, and
+    /// nobody would see it. That includes an error event of the provider without its blank line, which
+    /// leaves the stream [`Ending::Open`].
+    pub fn observe_tail(&mut self, tail: &Frame) -> bool {
+        let whole = tail.fields().data.is_some_and(|data| {
+            data.trim_ascii() == b"[DONE]" || serde_json::from_slice::<IgnoredAny>(&data).is_ok()
+        });
+        let before = self.ending;
+        let kind = if whole { self.observe(tail) } else { FrameKind::Silent };
+        if kind == FrameKind::Error {
+            self.ending = before;
+        }
+        kind == FrameKind::Terminator
     }
 
     /// Whether and how the stream has ended.
@@ -122,22 +124,22 @@ impl Tap {
         }
     }
 
-    fn note(&mut self, glance: &Glance<'_>, frame: &Bytes, data: &Cow<'_, [u8]>) -> FrameKind {
+    fn note(&mut self, glance: &Glance<'_>, frame: &Bytes) -> FrameKind {
         self.tool_calls |= glance.tool_calls;
         self.refusal |= glance.refusal;
         if let Some(finish) = glance.finish {
             self.finish = Some(self.finish.map_or(finish, |before| before.worst(finish)));
         }
         match glance.kind {
-            None => self.note_chunk(glance, frame, data),
-            Some(kind) => self.note_event(kind, glance, frame, data),
+            None => self.note_chunk(glance, frame),
+            Some(kind) => self.note_event(kind, glance, frame),
         }
     }
 
     /// A chunk of OpenAI chat or completions, or of Gemini: all look alike from first to last.
-    fn note_chunk(&mut self, glance: &Glance<'_>, frame: &Bytes, data: &Cow<'_, [u8]>) -> FrameKind {
+    fn note_chunk(&mut self, glance: &Glance<'_>, frame: &Bytes) -> FrameKind {
         if let Some(report) = glance.usage {
-            self.tally.replace(share(frame, data, report));
+            self.tally.replace(share(frame, report));
         }
         match glance {
             Glance { usage: Some(_), no_choices: true, .. } => FrameKind::UsageOnly,
@@ -145,26 +147,14 @@ impl Tap {
         }
     }
 
-    /// An event with a type, of Anthropic messages or OpenAI responses.
-    fn note_event(
-        &mut self,
-        kind: &[u8],
-        glance: &Glance<'_>,
-        frame: &Bytes,
-        data: &Cow<'_, [u8]>,
-    ) -> FrameKind {
+    /// An event with a type, of Anthropic messages, OpenAI responses or Gemini interactions.
+    fn note_event(&mut self, kind: &[u8], glance: &Glance<'_>, frame: &Bytes) -> FrameKind {
         match (kind, glance.usage) {
-            (b"message_start", report) => {
-                self.tally.begin();
+            (b"message_start" | b"message_delta" | b"response.created", report) => {
+                if kind != b"message_delta" {
+                    self.tally.begin();
+                }
                 report.into_iter().for_each(|report| self.tally.overlay(report));
-                FrameKind::Other
-            }
-            (b"message_delta", report) => {
-                report.into_iter().for_each(|report| self.tally.overlay(report));
-                FrameKind::Other
-            }
-            (b"response.created", _) => {
-                self.tally.begin();
                 FrameKind::Other
             }
             (
@@ -174,7 +164,7 @@ impl Tap {
                 | b"interaction.completed",
                 report,
             ) => {
-                report.into_iter().for_each(|report| self.tally.replace(share(frame, data, report)));
+                report.into_iter().for_each(|report| self.tally.replace(share(frame, report)));
                 self.terminate()
             }
             (b"message_stop", _) => self.terminate(),
@@ -198,11 +188,12 @@ impl Tap {
     }
 }
 
-/// `part` of `data` as shared bytes: a slice of the frame where data lies in it, else a copy.
-fn share(frame: &Bytes, data: &Cow<'_, [u8]>, part: &[u8]) -> Bytes {
-    match data {
-        Cow::Borrowed(_) => frame.slice_ref(part),
-        Cow::Owned(_) => Bytes::copy_from_slice(part),
+/// `part` as shared bytes: a slice of the frame where it lies in it, else a copy (of data in several lines).
+fn share(frame: &Bytes, part: &[u8]) -> Bytes {
+    if frame.as_ptr_range().contains(&part.as_ptr()) {
+        frame.slice_ref(part)
+    } else {
+        Bytes::copy_from_slice(part)
     }
 }
 

@@ -111,6 +111,9 @@ fn hour_long_cache_writes_are_told_apart() {
         "cache_creation":{"ephemeral_5m_input_tokens":20,"ephemeral_1h_input_tokens":30}}"#,
     );
     assert_eq!((read.tokens.cache_write, read.cache_write_1h), (50, 30));
+    let more = r#"{"input_tokens":1,"cache_creation_input_tokens":5,
+        "cache_creation":{"ephemeral_1h_input_tokens":30}}"#;
+    assert_eq!(usage(more).cache_write_1h, 5, "a part is never more than the whole");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
+use super::is_known;
 use crate::wire::replay::object::{Object, Raw, decode, is_nothing};
 use crate::wire::sse::Frame;
 
@@ -43,7 +44,7 @@ struct Block<'a> {
 impl<'a> Message<'a> {
     /// `None`: this stream can't be put together.
     fn add_event(&mut self, mut event: Object<'a>) -> Option<()> {
-        let kind = decode(&*event.take("type")?)?;
+        let kind = decode(&event.take("type")?)?;
         match &*kind {
             "ping" => Some(()),
             _ if self.stopped => None,
@@ -53,6 +54,7 @@ impl<'a> Message<'a> {
             "content_block_start" => {
                 let number: usize = event.take("index")?.get().parse().ok()?;
                 let start = Object::read(borrowed(event.take("content_block")?)?)?;
+                is_known(&start.text("type")?).then_some(())?;
                 self.blocks.push(Block {
                     start,
                     texts: Vec::new(),
@@ -105,7 +107,7 @@ impl<'a> Message<'a> {
 
     fn into_body(self) -> Option<Bytes> {
         let mut body = Object::default();
-        let mut head = self.head.filter(|_| self.stopped)?;
+        let mut head = self.head?;
         head.some("stop_reason")?;
         for name in ["id", "type", "role", "model"] {
             body.set(name, head.take(name)?);
@@ -121,7 +123,7 @@ impl<'a> Message<'a> {
 
 impl<'a> Block<'a> {
     fn add_delta(&mut self, mut delta: Object<'a>) -> Option<()> {
-        match &*decode(&*delta.take("type")?)? {
+        match &*decode(&delta.take("type")?)? {
             "text_delta" => self.append("text", &delta),
             "thinking_delta" => self.append("thinking", &delta),
             "signature_delta" => self.append("signature", &delta),

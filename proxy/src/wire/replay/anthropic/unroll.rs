@@ -7,7 +7,9 @@ use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use super::is_known;
 use crate::wire::replay::object::{Object, decode, is_nothing};
+use crate::wire::replay::write_event;
 
 /// Usage fields that only `message_start` carries.
 const USAGE_OF_START: [&str; 3] = ["cache_creation", "service_tier", "inference_geo"];
@@ -106,8 +108,7 @@ fn deltas(block: &mut Object<'_>) -> Option<Vec<Object<'static>>> {
             let text = if is_nothing(&input) { "" } else { input.get() };
             deltas.push(delta("input_json_delta", "partial_json", &text)?);
         }
-        kind if kind.ends_with("_tool_result") || kind == "redacted_thinking" => {}
-        _ => return None,
+        kind => is_known(kind).then_some(())?,
     }
     Some(deltas)
 }
@@ -143,13 +144,9 @@ struct Stream(Vec<u8>);
 
 impl Stream {
     fn push(&mut self, name: &str, event: &impl Serialize) -> Option<()> {
-        self.0.extend_from_slice(b"event: ");
-        self.0.extend_from_slice(name.as_bytes());
-        self.0.extend_from_slice(b"\ndata: ");
-        serde_json::to_writer(&mut self.0, event).ok()?;
-        self.0.extend_from_slice(b"\n\n");
-        Some(())
+        write_event(&mut self.0, Some(name), event)
     }
+
     /// An event of the content block `index`, with its `part` under `name`.
     fn push_part(&mut self, kind: &str, index: usize, name: &'static str, part: &Object<'_>) -> Option<()> {
         let mut event = Object::default();

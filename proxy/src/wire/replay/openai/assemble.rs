@@ -42,7 +42,7 @@ pub(in crate::wire::replay) fn assemble_response(frames: &[Frame]) -> Option<Byt
 /// A chat answer with one choice, growing.
 #[derive(Default)]
 struct Chat<'a> {
-    /// What stands beside the choices; later values replace earlier ones.
+    /// What stands beside the choices; later values replace earlier ones, but for what names the answer.
     envelope: Object<'a>,
     usage: Option<Raw<'a>>,
     role: Option<String>,
@@ -76,6 +76,8 @@ impl<'a> Chat<'a> {
                 "usage" if value.get() != "null" => self.usage = Some(value),
                 "usage" | "object" | "obfuscation" => {}
                 "error" if !is_nothing(&value) => return None,
+                // The first to say something, as in the SDKs; some servers open with an empty chunk.
+                "id" | "created" | "model" if !is_blank(self.envelope.get(&name)) => {}
                 _ => self.envelope.merge(name, value),
             }
         }
@@ -204,6 +206,11 @@ impl Function {
         }
         Some(())
     }
+}
+
+/// Whether a field is missing, says nothing, or is zero.
+fn is_blank(value: Option<&Raw<'_>>) -> bool {
+    value.is_none_or(|value| is_nothing(value) || value.get() == "0")
 }
 
 /// Sets what is sent once; some servers repeat it, or send it empty in later pieces.

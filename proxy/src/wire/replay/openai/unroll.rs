@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::TEXTS;
 use crate::wire::replay::object::{Object, Raw, decode, is_nothing};
+use crate::wire::replay::write_event;
 
 /// Fields that every chunk carries.
 const ON_EVERY_CHUNK: [&str; 5] = ["id", "created", "model", "service_tier", "system_fingerprint"];
@@ -154,9 +155,6 @@ impl<'a> Stream<'a> {
     }
 
     fn push(&mut self, chunk: &Object<'_>) -> Option<()> {
-        self.text.extend_from_slice(b"data: ");
-        serde_json::to_writer(&mut self.text, chunk).ok()?;
-        self.text.extend_from_slice(b"\n\n");
-        Some(())
+        write_event(&mut self.text, None, chunk)
     }
 }

@@ -115,6 +115,12 @@ fn streams_with_bare_crs_do_not_wait() {
 }
 
 #[test]
+fn one_frame_with_bare_crs_does_not_change_the_next() {
+    let (frames, _) = whole(b"data: a\r\rdata: b\r\n\r\ndata: c\n\n");
+    assert_eq!(frames, ["data: a\r\r", "data: b\r\n\r\n", "data: c\n\n"]);
+}
+
+#[test]
 fn a_frame_that_waits_for_its_lf_is_whole_at_the_end() {
     let (frames, left) = whole(b"data: a\n\r");
     assert!(frames.is_empty());

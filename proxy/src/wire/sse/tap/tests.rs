@@ -66,7 +66,7 @@ fn observe(chunks: impl IntoIterator<Item = Bytes>) -> (Vec<FrameKind>, Tap) {
     match splitter.finish().unwrap() {
         Leftover::Nothing => {}
         Leftover::Frame(frame) => kinds.push(tap.observe(&frame)),
-        Leftover::Partial(tail) => kinds.extend(tap.observe_tail(&tail)),
+        Leftover::Partial(tail) => kinds.extend(tap.observe_tail(&tail).then_some(FrameKind::Terminator)),
     }
     (kinds, tap)
 }
@@ -244,9 +244,21 @@ fn a_terminator_without_its_blank_line_counts_and_a_cut_one_does_not() {
         ("event: message_stop\ndata: {\"type\":\"message_stop\"}\n", Ending::Complete),
         ("event: message_stop\ndata: {\"type\":\"message_stop\"", Ending::Open),
         ("event: message_stop\n", Ending::Open),
+        ("data: {\"error\":{\"message\":\"m\"}}\n", Ending::Open),
+        (": keep-alive", Ending::Open),
     ] {
         assert_eq!(observe([Bytes::from(tail)]).1.ending(), ending, "{tail:?}");
     }
+}
+
+#[test]
+fn a_tail_that_is_not_passed_on_still_counts() {
+    let usage = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":1}}\n";
+    let (kinds, tap) = observe([Bytes::from(usage)]);
+    assert!(kinds.is_empty());
+    assert_eq!(counts(&tap.reading()), [3, 0, 0, 1, 0]);
+    let (_, tap) = observe([Bytes::from("data: {\"error\":{\"type\":\"server_error\"}}")]);
+    assert_eq!(tap.reading().error.unwrap().kind.as_deref(), Some("server_error"));
 }
 
 #[test]
@@ -278,6 +290,14 @@ fn broken_json_is_passed_over() {
         observe([events(&["{\"choices\":[{\"delta\":{\"content\":\"a", "no json", "[DONE]"]).into()]);
     assert_eq!(kinds, [FrameKind::Other, FrameKind::Other, FrameKind::Terminator]);
     assert_eq!(tap.ending(), Ending::Complete);
+}
+
+#[test]
+fn a_chunk_with_an_event_name_is_read_like_one_without() {
+    let stream = "event: message\ndata: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":1}}\n\n";
+    let (kinds, tap) = observe([Bytes::from(stream)]);
+    assert_eq!(kinds, [FrameKind::Content]);
+    assert_eq!(counts(&tap.reading()), [3, 0, 0, 1, 0]);
 }
 
 #[test]

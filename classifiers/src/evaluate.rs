@@ -1,0 +1,5 @@
+//! How good the classifiers are, measured on labelled data.
+
+pub mod complexity;
+pub mod curve;
+pub mod plot;

@@ -1,0 +1,205 @@
+//! The learned scorer: what the strong model would gain on this prompt, and whether the training data can tell.
+//!
+//! A linear model over hashed words and structure ([`features`]) is regressed on the *gain* — the strong model's score minus
+//! the weak one's — because that is what a route buys; "the weak model fails" is another question, and trains a worse router.
+//! The raw prediction is calibrated three ways on held-out rows: to the expected gain, to a rank (the complexity), and to how
+//! often the cheaper or the dearer choice is as good as the other (the confidence). A [`gate::Gate`] says whether the prompt is
+//! like the training data; where it is not, the structural heuristic answers and the assessment says
+//! [`Domain::Outside`](router_core::score::Domain::Outside).
+
+pub mod artifact;
+pub mod calibrate;
+pub mod features;
+pub mod gate;
+mod ridge;
+pub mod train;
+
+use std::fmt;
+
+use router_core::score::{Assessment, Domain, Prompt, Scorer};
+
+use crate::heuristic::StructureScorer;
+use crate::text::Shape;
+use artifact::{Artifact, ArtifactError};
+use features::{STRUCTURE, Visit};
+use gate::Reading;
+
+/// Where the default bands divide "internal" from "hybrid"; the confidence is about this choice.
+const FIRST_BAND: f32 = 0.4;
+
+/// Outside its domain nothing is calibrated: the heuristic's confidence counts half.
+const OUTSIDE_CONFIDENCE: f32 = 0.5;
+
+/// The shipped weights. Provenance, licences and the training command: `classifiers/weights/README.md`.
+static SHIPPED: &[u8] = include_bytes!("../weights/complexity-v1.bin");
+
+/// Scores with learned weights inside their domain and by structure outside it.
+///
+/// Immutable; to use other weights, build another one and swap it. A prompt costs one pass over its bytes (at most
+/// [`HEAD_BYTES`](crate::text::HEAD_BYTES) + [`TAIL_BYTES`](crate::text::TAIL_BYTES) of the question) and no allocation.
+#[derive(Clone)]
+pub struct LearnedScorer {
+    artifact: Artifact,
+    name: String,
+}
+
+/// Everything the model says about a prompt, whether or not the gate lets it be used.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prediction {
+    /// Expected gain of the strong model, −1..=1, calibrated.
+    pub gain: f32,
+    /// Rank of that gain, 0..=1: what the score would be with the gate ignored.
+    pub complexity: f32,
+    /// Probability that the band's first choice answers at least as well as the other model, calibrated: at or under 0.4 that
+    /// the weak model does, above it that the strong one does.
+    pub confidence: f32,
+    /// How unlike the training data the prompt is: above 1 the gate closes.
+    pub unfamiliarity: f32,
+}
+
+impl Prediction {
+    /// Whether the prompt is like the training data.
+    #[must_use]
+    pub fn is_inside(&self) -> bool {
+        self.unfamiliarity <= 1.0
+    }
+}
+
+impl LearnedScorer {
+    /// A scorer over a loaded artefact.
+    #[must_use]
+    pub fn new(artifact: Artifact) -> Self {
+        let name = format!("{}-{:08x}", artifact.provenance().name, artifact.checksum() as u32);
+        Self { artifact, name }
+    }
+
+    /// A scorer over the weights that come with this crate.
+    ///
+    /// # Errors
+    /// Only if the crate was built with a damaged weight file.
+    pub fn shipped() -> Result<Self, ArtifactError> {
+        Artifact::load(SHIPPED).map(Self::new)
+    }
+
+    /// The weights in use.
+    #[must_use]
+    pub fn artifact(&self) -> &Artifact {
+        &self.artifact
+    }
+
+    /// What the model says about the question of `prompt`, gate and surroundings ignored.
+    #[must_use]
+    pub fn predict(&self, prompt: &Prompt<'_>) -> Prediction {
+        self.scan(prompt.question).prediction
+    }
+
+    fn scan(&self, question: &str) -> Scan {
+        let artifact = &self.artifact;
+        let mut sums = Sums { artifact, words: 0.0, square: 0.0, reading: Reading::default() };
+        let shape = features::visit(question, &mut sums);
+        let words = artifact.scale * sums.words / sums.square.max(1.0).sqrt();
+        let structure = features::structure(&shape);
+        let form = dot(&artifact.structure, &structure);
+        let raw = artifact.bias + words + form;
+        let unfamiliarity = artifact.gate.unfamiliarity(&sums.reading, &features::bins(&shape), &structure);
+        Scan { shape, words, form, prediction: artifact.interpret(raw, unfamiliarity) }
+    }
+
+    fn inside(&self, scan: &Scan, prompt: &Prompt<'_>) -> Assessment {
+        let Prediction { gain, complexity, confidence, unfamiliarity } = scan.prediction;
+        let (conversation, request) = StructureScorer::surroundings(prompt);
+        let mut assessment = Assessment::new(shifted(complexity, conversation + request), confidence);
+        assessment.domain = Domain::Inside;
+        for (name, value) in [
+            ("base", self.artifact.bias),
+            ("words", scan.words),
+            ("structure", scan.form),
+            ("expected_gain", gain),
+            ("learned", complexity),
+            ("conversation", conversation),
+            ("request", request),
+            ("unfamiliarity", unfamiliarity),
+        ] {
+            assessment.push_term(name, value);
+        }
+        assessment
+    }
+
+    fn outside(scan: &Scan, prompt: &Prompt<'_>) -> Assessment {
+        let mut assessment = StructureScorer::assess(&scan.shape, prompt);
+        assessment.confidence *= OUTSIDE_CONFIDENCE;
+        assessment.domain = Domain::Outside;
+        assessment.push_term("learned_unused", scan.prediction.complexity);
+        assessment.push_term("unfamiliarity", scan.prediction.unfamiliarity);
+        assessment
+    }
+}
+
+impl Scorer for LearnedScorer {
+    fn score(&self, prompt: &Prompt<'_>) -> Assessment {
+        let scan = self.scan(prompt.question);
+        if scan.prediction.is_inside() { self.inside(&scan, prompt) } else { Self::outside(&scan, prompt) }
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl fmt::Debug for LearnedScorer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LearnedScorer").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// What one pass found.
+struct Scan {
+    shape: Shape,
+    words: f32,
+    form: f32,
+    prediction: Prediction,
+}
+
+struct Sums<'a> {
+    artifact: &'a Artifact,
+    words: f32,
+    square: f32,
+    reading: Reading,
+}
+
+impl Visit for Sums<'_> {
+    #[inline]
+    fn gram(&mut self, bucket: usize, value: f32) {
+        self.words += value * f32::from(self.artifact.words[bucket]);
+        self.square += value * value;
+    }
+
+    #[inline]
+    fn word(&mut self, bucket: usize) {
+        self.artifact.gate.read(&mut self.reading, bucket);
+    }
+}
+
+impl Artifact {
+    fn interpret(&self, raw: f32, unfamiliarity: f32) -> Prediction {
+        let complexity = self.simple_share + (1.0 - self.simple_share) * self.rank.at(raw);
+        let as_good = if complexity > FIRST_BAND { &self.strong_holds } else { &self.weak_holds };
+        Prediction { gain: self.gain.at(raw), complexity, confidence: as_good.at(raw), unfamiliarity }
+    }
+}
+
+/// Training rows are single questions, so what stands around one is not learned: the heuristic's terms for it move the
+/// complexity on the heuristic's scale.
+fn shifted(complexity: f32, by: f32) -> f32 {
+    if by == 0.0 {
+        return complexity;
+    }
+    StructureScorer::squash(StructureScorer::unsquash(complexity) + by)
+}
+
+fn dot(a: &[f32; STRUCTURE], b: &[f32; STRUCTURE]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+#[cfg(test)]
+mod tests;

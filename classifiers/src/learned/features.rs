@@ -1,0 +1,210 @@
+//! What the learned model sees of a prompt.
+//!
+//! Words alone, pairs of neighbours, pairs with one word between them, and the endings of longer words, each hashed with a
+//! sign into one of 2¹⁷ buckets; every bucket counts once per prompt (presence, not frequency: a word said twice does not
+//! make a question harder). Beside them sixteen numbers of structure. One pass over the bytes, no allocation.
+//!
+//! Signed feature hashing: Weinberger et al., "Feature hashing for large scale multitask learning", 2009.
+
+use crate::text::{self, Shape};
+
+/// Version of the feature map. Weights for another version mean nothing here and are refused.
+pub const FEATURE_MAP: u16 = 1;
+
+/// 2¹⁷ buckets of one byte stay in a core's second cache. 2¹⁶ loses 0.002 of APGR on MMLU, 2¹⁸ gains nothing.
+pub const BUCKET_BITS: u32 = 17;
+
+/// Number of buckets.
+pub const BUCKETS: usize = 1 << BUCKET_BITS;
+
+/// Buckets of the gate, which looks at single words only.
+pub const FAMILIAR_BITS: u32 = 14;
+
+/// Number of the gate's buckets.
+pub const FAMILIAR_BUCKETS: usize = 1 << FAMILIAR_BITS;
+
+/// Numbers of structure that the linear head sees.
+pub const STRUCTURE: usize = 16;
+
+/// Counts that the gate sees, each in one of [`BINS`] bins.
+pub const COUNTS: usize = 17;
+
+/// Bins of one count: powers of two, and everything from 256 on.
+pub const BINS: usize = 10;
+
+/// Weight of a skipped pair and of an ending against a word or a pair of neighbours.
+const MINOR: f32 = 0.5;
+
+/// Endings are taken from words longer than this, where they tell `-tion` from `-ing`.
+const ENDING_FROM: u32 = 6;
+
+/// Receives the features of one prompt.
+pub(crate) trait Visit {
+    /// One hashed feature, seen for the first time in this prompt. `value` carries the sign.
+    fn gram(&mut self, bucket: usize, value: f32);
+    /// One word, repeated ones included, as the gate's bucket.
+    fn word(&mut self, bucket: usize);
+}
+
+/// Shows every feature of `text` to `visitor`.
+pub(crate) fn visit(text: &str, visitor: &mut impl Visit) -> Shape {
+    let mut grams = Grams { seen: [0; BUCKETS / 64], visitor, previous: None, before: None };
+    text::read(text, |word| grams.push(word.hash, word.len, word.ending))
+}
+
+struct Grams<'a, V> {
+    seen: [u64; BUCKETS / 64],
+    visitor: &'a mut V,
+    previous: Option<u32>,
+    before: Option<u32>,
+}
+
+impl<V: Visit> Grams<'_, V> {
+    fn push(&mut self, word: u32, len: u32, ending: u32) {
+        let alone = hash(0, 0, word);
+        self.visitor.word((alone >> (64 - FAMILIAR_BITS)) as usize);
+        self.gram(alone, 1.0);
+        if len >= ENDING_FROM {
+            self.gram(hash(1, 0, ending), MINOR);
+        }
+        if let Some(previous) = self.previous {
+            self.gram(hash(2, previous, word), 1.0);
+        }
+        if let Some(before) = self.before {
+            self.gram(hash(3, before, word), MINOR);
+        }
+        self.before = self.previous;
+        self.previous = Some(word);
+    }
+
+    fn gram(&mut self, hash: u64, size: f32) {
+        let bucket = (hash >> (64 - BUCKET_BITS)) as usize;
+        let bit = 1 << (bucket % 64);
+        let seen = &mut self.seen[bucket / 64];
+        if *seen & bit == 0 {
+            *seen |= bit;
+            self.visitor.gram(bucket, if hash & 1 == 0 { size } else { -size });
+        }
+    }
+}
+
+/// Mixes two words and the kind of feature. Multipliers: Fibonacci hashing, and one from splitmix64's finaliser.
+fn hash(kind: u64, first: u32, second: u32) -> u64 {
+    let joined = (u64::from(first) << 32 | u64::from(second)) ^ (kind << 62 | kind << 30);
+    let mixed = joined.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ mixed >> 32).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ mixed >> 29
+}
+
+/// The numbers of structure: logarithms of counts, and two ratios.
+pub(crate) fn structure(shape: &Shape) -> [f32; STRUCTURE] {
+    let log = |count: u32| (count as f32).ln_1p();
+    [
+        (shape.bytes as f32).ln_1p(),
+        log(shape.words),
+        shape.per_word(shape.word_bytes).min(12.0),
+        shape.per_word(shape.long_words) * 4.0,
+        log(shape.numbers),
+        log(shape.operators + shape.commands + shape.formula_marks + shape.variables),
+        log(shape.code + shape.indented),
+        log(shape.brackets),
+        log(shape.items),
+        log(shape.lines.saturating_sub(1)),
+        log(shape.sentences),
+        log(shape.questions),
+        log(shape.constraints),
+        log(shape.demands),
+        log(shape.arguments),
+        log(shape.personal),
+    ]
+}
+
+/// The counts that the gate sees, as indexes into a table of [`COUNTS`] × [`BINS`].
+pub(crate) fn bins(shape: &Shape) -> [usize; COUNTS] {
+    let counts = [
+        shape.words.saturating_mul(shape.words),
+        shape.numbers,
+        shape.variables,
+        shape.operators,
+        shape.commands,
+        shape.formula_marks,
+        shape.brackets,
+        shape.code,
+        shape.indented,
+        shape.lines,
+        shape.items,
+        shape.questions,
+        shape.sentences,
+        shape.constraints,
+        shape.demands,
+        shape.arguments,
+        shape.personal,
+    ];
+    let mut bins = [0; COUNTS];
+    for (at, (bin, count)) in bins.iter_mut().zip(counts).enumerate() {
+        let power = (count.saturating_add(1)).ilog2() as usize;
+        // Words are squared above, so that their bins are half a power of two wide, and start at 4.
+        let power = if at == 0 { power.saturating_sub(4) } else { power };
+        *bin = at * BINS + power.min(BINS - 1);
+    }
+    bins
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Seen {
+        grams: Vec<(usize, f32)>,
+        words: Vec<usize>,
+    }
+
+    impl Visit for Seen {
+        fn gram(&mut self, bucket: usize, value: f32) {
+            self.grams.push((bucket, value));
+        }
+
+        fn word(&mut self, bucket: usize) {
+            self.words.push(bucket);
+        }
+    }
+
+    fn seen(text: &str) -> Seen {
+        let mut seen = Seen::default();
+        visit(text, &mut seen);
+        seen
+    }
+
+    #[test]
+    fn three_words_make_six_grams_and_an_ending() {
+        // alpha, beta, gammas; alpha-beta, beta-gammas; alpha_gammas; the ending of gammas
+        let seen = seen("alpha beta gammas");
+        assert_eq!(seen.words.len(), 3);
+        assert_eq!(seen.grams.len(), 7);
+        assert_eq!(seen.grams.iter().filter(|gram| gram.1.abs() < 1.0).count(), 2);
+    }
+
+    #[test]
+    fn a_repeated_word_is_one_gram() {
+        let seen = seen("spam spam spam spam");
+        assert_eq!(seen.words.len(), 4);
+        assert_eq!(seen.grams.len(), 3, "the word, the pair and the skipped pair");
+    }
+
+    #[test]
+    fn order_matters_and_case_does_not() {
+        let buckets = |text: &str| seen(text).grams.iter().map(|gram| gram.0).collect::<Vec<_>>();
+        assert_ne!(buckets("man bites dog"), buckets("dog bites man"));
+        assert_eq!(buckets("Man Bites DOG"), buckets("man bites dog"));
+        assert_eq!(buckets("Please, man bites dog. Thank you!"), buckets("man bites dog"));
+    }
+
+    #[test]
+    fn bins_stay_in_the_table() {
+        let huge = Shape { words: u32::MAX, numbers: u32::MAX, personal: u32::MAX, ..Shape::default() };
+        for (at, bin) in bins(&huge).into_iter().enumerate() {
+            assert!(bin >= at * BINS && bin < (at + 1) * BINS);
+        }
+    }
+}
