@@ -19,7 +19,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         Live::open(Origin::File(path.into()), setup).map_err(|errors| format!("{}", errors[0]))?;
 
     // For each request: read its body, decide, claim an attempt, settle it.
-    let body = br#"{"model": "auto", "messages": [{"role": "user", "content": "Thank the team for the cake."}]}"#;
+    let body =
+        br#"{"model": "auto", "messages": [{"role": "user", "content": "Thank the team for the cake."}]}"#;
     let snapshot = policy.snapshot();
     let digest = Digest::read(Endpoint::ChatCompletions, body, &state.fingerprint_key)?;
     let request = RouteRequest::new(&digest, TenantId::ANONYMOUS);

@@ -5,12 +5,13 @@
 //! run shows syntax errors together with unknown keys and wrong values.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use toml::Spanned;
 use toml::de::DeTable;
 
 use crate::diagnostics::{Diagnostic, Severity};
-use crate::sink::Sink;
+use crate::sink::{MAX_DIAGNOSTICS, Sink};
 use crate::source::{Source, Span};
 
 /// How often the text is read again without a line that the parser could not get past. Each such line
@@ -33,6 +34,7 @@ impl<'s> Prepared<'s> {
     /// Finds all syntax errors of `source`.
     pub(crate) fn new(source: &'s Source) -> Self {
         let mut prepared = Self { text: Cow::Borrowed(source.text()), errors: Vec::new() };
+        let mut known = HashSet::new();
         for _ in 0..MAX_PASSES {
             let (_, errors) = DeTable::parse_recoverable(&prepared.text);
             let mut stopped_at = None;
@@ -43,11 +45,14 @@ impl<'s> Prepared<'s> {
                 if error.message().starts_with("key with no value") {
                     stopped_at = Some(source.line_range(source.line_index(span.start)));
                 }
-                if !prepared.errors.contains(&(span, message.clone())) {
+                if known.insert((span, message.clone())) {
                     prepared.errors.push((span, message));
                 }
             }
             let Some(line) = stopped_at.filter(|line| !line.is_empty()) else { break };
+            if prepared.errors.len() > MAX_DIAGNOSTICS {
+                break;
+            }
             let blank = " ".repeat(line.len());
             prepared.text.to_mut().replace_range(line, &blank);
         }

@@ -4,6 +4,9 @@
 /// it bounds the work for one guess.
 const MAX_NAME_BYTES: usize = 64;
 
+/// A character is at most four bytes, so that lengths in bytes bound a distance in characters.
+const MAX_CHAR_BYTES: usize = 4;
+
 /// The known name nearest to `name`, if any is near enough to be worth suggesting.
 ///
 /// Near is an optimal-string-alignment distance (typing errors: a letter added, lost, changed, or two
@@ -28,7 +31,7 @@ fn distance(wanted: &str, other: &str, limit: usize) -> Option<usize> {
         return None;
     }
     let other = other.to_lowercase();
-    if other.len().abs_diff(wanted.len()) <= limit * 2 {
+    if other.len().abs_diff(wanted.len()) <= limit * MAX_CHAR_BYTES {
         let edits = strsim::osa_distance(wanted, &other);
         if edits <= limit {
             return Some(edits);

@@ -4,10 +4,11 @@ use crate::diagnostics::{Diagnostic, Severity};
 use crate::source::{Source, Span};
 
 /// Most findings kept for one file; the rest are counted. Bounds what a hostile file can make us hold.
-const MAX_DIAGNOSTICS: usize = 1_000;
+pub(crate) const MAX_DIAGNOSTICS: usize = 1_000;
 
-/// Findings after which no names are suggested any more: a suggestion looks at every known name.
-const MAX_SUGGESTIONS: usize = 100;
+/// Known names that are looked at for suggestions about one file, before no more are made. Each costs about a
+/// microsecond; a policy with a hundred models and as many mistakes needs a tenth of it.
+const MAX_COMPARED: usize = 100_000;
 
 /// Collects the findings about one file.
 pub(crate) struct Sink {
@@ -17,11 +18,20 @@ pub(crate) struct Sink {
     /// Lines about which nothing more can be said; empty when the syntax is good.
     unreliable: Vec<bool>,
     has_syntax_errors: bool,
+    /// Known names looked at for suggestions.
+    compared: usize,
 }
 
 impl Sink {
     pub(crate) fn new(source: Source) -> Self {
-        Self { source, found: Vec::new(), dropped: 0, unreliable: Vec::new(), has_syntax_errors: false }
+        Self {
+            source,
+            found: Vec::new(),
+            dropped: 0,
+            unreliable: Vec::new(),
+            has_syntax_errors: false,
+            compared: 0,
+        }
     }
 
     /// The file that the findings are about.
@@ -48,9 +58,14 @@ impl Sink {
         self.dropped > 0 || self.found.iter().any(Diagnostic::is_error)
     }
 
-    /// Whether a finding is still worth the search for what was meant.
-    pub(crate) fn wants_suggestions(&self) -> bool {
-        self.found.len() < MAX_SUGGESTIONS
+    /// Whether another search for what was meant is still worth its time.
+    pub(crate) fn may_compare(&self) -> bool {
+        self.compared < MAX_COMPARED
+    }
+
+    /// Says that a search looked at so many known names.
+    pub(crate) fn count_compared(&mut self, names: usize) {
+        self.compared = self.compared.saturating_add(names);
     }
 
     pub(crate) fn error(&mut self, span: Span, message: impl Into<String>) {
@@ -89,6 +104,10 @@ impl Sink {
     fn report(&mut self, span: Span, severity: Severity, message: String, suggestion: Option<String>) {
         let line = self.source.line_index(span.start);
         if self.unreliable.get(line).copied().unwrap_or(false) {
+            return;
+        }
+        if self.found.len() == MAX_DIAGNOSTICS {
+            self.dropped += 1;
             return;
         }
         let mut diagnostic = self.source.diagnostic(span, severity, message);

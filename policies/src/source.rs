@@ -99,10 +99,12 @@ impl Source {
         let line = self.line_index(offset);
         let start = self.lines.get(line).copied().unwrap_or(0);
         let text = self.line_text(line);
-        let bytes = (offset.saturating_sub(start) as usize).min(text.len());
-        let before = text.char_indices().take_while(|(at, _)| *at < bytes);
-        let byte_order_mark = usize::from(line == 0 && text.starts_with('\u{feff}') && bytes > 0);
-        let column = before.count() - byte_order_mark + 1;
+        let before =
+            text.as_bytes().get(..(offset.saturating_sub(start)) as usize).unwrap_or(text.as_bytes());
+        // A character has one byte that does not continue another.
+        let characters = before.iter().filter(|byte| !matches!(byte, 0x80..=0xbf)).count();
+        let byte_order_mark = usize::from(line == 0 && text.starts_with('\u{feff}') && !before.is_empty());
+        let column = characters - byte_order_mark + 1;
         (u32::try_from(line + 1).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
     }
 

@@ -70,7 +70,14 @@ impl Account {
         self.metrics.finished(self.endpoint, self.tenant(), outcome, elapsed);
         if let Some(id) = &self.logged {
             let (endpoint, tenant, seconds) = (self.endpoint, self.tenant(), elapsed.as_secs_f64());
-            tracing::info!(event = "request", request_id = id.to_str().unwrap_or_default(), endpoint, tenant, outcome, seconds);
+            tracing::info!(
+                event = "request",
+                request_id = id.to_str().unwrap_or_default(),
+                endpoint,
+                tenant,
+                outcome,
+                seconds
+            );
         }
     }
 }

@@ -13,6 +13,8 @@ pub struct Explanation {
     provider: Option<String>,
     placement: Option<&'static str>,
     profile: Option<String>,
+    /// The model that holds the conversation.
+    holder: Option<String>,
     objective: &'static str,
     confidence: f64,
     domain: &'static str,
@@ -78,6 +80,10 @@ impl Explanation {
                 .profile
                 .and_then(|profile| snapshot.profile(profile))
                 .map(|p| p.name.to_string()),
+            holder: receipt
+                .holder
+                .and_then(|model| snapshot.model(model))
+                .map(|model| model.name.to_string()),
             objective: receipt.objective.as_str(),
             confidence: rounded(receipt.assessment.confidence),
             domain: domain(receipt),

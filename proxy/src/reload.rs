@@ -39,6 +39,7 @@ pub fn report(app: &App, by: &'static str, result: &Result<Reloaded, Vec<Diagnos
 pub fn adopt(app: &App) {
     let snapshot = app.snapshot();
     app.upstreams.retain(snapshot.providers());
+    app.state.cache.resize(snapshot.cache.max_bytes);
     app.metrics.reload_successful.set(1);
     app.metrics.policy_generation.set(snapshot.generation() as i64);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

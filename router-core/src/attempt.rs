@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::ids::ModelId;
 use crate::registry::BreakerSettings;
+use crate::session::SessionKey;
 use crate::state::{ModelState, State};
 use crate::tokens::TokenUsage;
 
@@ -50,6 +51,7 @@ pub struct Attempt {
     model: ModelId,
     settings: BreakerSettings,
     probe: bool,
+    session: Option<SessionKey>,
     settled: bool,
 }
 
@@ -69,7 +71,13 @@ impl Attempt {
             None => return Err(Refused::BreakerOpen),
         };
         target.in_flight.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { state: Arc::clone(state), model, settings, probe, settled: false })
+        Ok(Self { state: Arc::clone(state), model, settings, probe, session: None, settled: false })
+    }
+
+    /// A success lets the model hold this conversation.
+    pub fn in_session(mut self, session: SessionKey) -> Self {
+        self.session = Some(session);
+        self
     }
 
     /// The model that is tried.
@@ -97,8 +105,11 @@ impl Attempt {
             (Outcome::Success { first_token, usage }, _) => {
                 target.breaker.succeed(self.probe);
                 target.observe_first_token(first_token);
+                if let (Some(session), Some(now)) = (self.session, now) {
+                    self.state.sessions.hold(session, self.model, now);
+                }
                 if let Some(usage) = usage {
-                    target.observe_output(usage.completion());
+                    target.observe_output(usage.prompt(), usage.completion());
                 }
             }
             (Outcome::Failure, Some(now)) => target.breaker.fail(self.probe, &self.settings, now),

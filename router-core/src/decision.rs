@@ -11,6 +11,7 @@ use crate::money::Usd;
 use crate::profile::{Band, Objective};
 use crate::registry::{Placement, Timeouts};
 use crate::score::Assessment;
+use crate::session::SessionKey;
 
 /// A model to try, in the order of the plan.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +79,8 @@ pub struct Receipt {
     pub prompt_tokens: u64,
     /// Expected answer tokens.
     pub output_tokens: u64,
+    /// The model that holds the conversation, where one does.
+    pub holder: Option<ModelId>,
     /// Every model that was looked at.
     pub considered: SmallVec<[Considered; 8]>,
 }
@@ -106,6 +109,8 @@ impl CachePlan {
 pub struct Decision {
     /// Models to try, best first. Never empty.
     pub candidates: SmallVec<[Candidate; 4]>,
+    /// The conversation it belongs to.
+    pub session: SessionKey,
     /// How the cache takes part.
     pub cache: CachePlan,
     /// The answer's token limit by policy.

@@ -150,6 +150,15 @@ impl Digest {
         self.endpoint
     }
 
+    /// Prompt tokens that a provider which has seen the conversation so far can read from its cache: all but the last user turn.
+    #[must_use]
+    pub fn prefix_tokens(&self) -> u64 {
+        if self.turns < 2 {
+            return 0;
+        }
+        self.prompt_tokens.saturating_sub(estimate_tokens(&self.text[self.question.clone()]))
+    }
+
     /// What a scorer looks at.
     #[must_use]
     pub fn prompt(&self) -> Prompt<'_> {

@@ -61,7 +61,19 @@ impl Bands {
             Band::Internal
         }
     }
+
+    /// Whether a complexity lies so near a threshold that a conversation does not change its model for it.
+    #[must_use]
+    pub fn is_near_threshold(&self, complexity: f32) -> bool {
+        [self.hybrid, self.external]
+            .into_iter()
+            .any(|threshold| (complexity - threshold).abs() < THRESHOLD_MARGIN)
+    }
 }
+
+/// How far beyond a threshold a turn must lie before a conversation changes its placement for it. A tenth of the scale is about
+/// the standard error of a score on one prompt.
+const THRESHOLD_MARGIN: f32 = 0.1;
 
 /// What makes one admissible model better than another of the same placement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -19,6 +19,7 @@ use crate::request::RouteRequest;
 use crate::rule::{Action, CacheRule, Facts};
 use crate::score::Domain;
 use crate::select::Choice;
+use crate::session::SessionKey;
 use crate::snapshot::{OutOfDomain, Requested, Snapshot};
 use crate::state::State;
 
@@ -57,6 +58,7 @@ pub fn decide(
         objective: selection.objective,
         prompt_tokens: digest.prompt_tokens,
         output_tokens: 0,
+        holder: None,
         considered: SmallVec::new(),
     };
     let chosen = selection
@@ -65,6 +67,7 @@ pub fn decide(
     match chosen {
         Ok(candidates) => Ok(Decision {
             candidates,
+            session: SessionKey::of(&state.fingerprint_key, request),
             cache: cache_plan(snapshot, request, &action.cache),
             max_output_tokens: action.max_output_tokens,
             receipt,
@@ -127,6 +130,15 @@ impl Selection {
         }
     }
 
+    /// The model that holds the conversation, where the router is free to choose and the conversation has a past.
+    fn holder(&self, state: &State, request: &RouteRequest<'_>, now: Instant) -> Option<ModelId> {
+        let has_past = request.session.is_some() || request.digest.prompt().turns > 1;
+        if !(self.free && has_past) {
+            return None;
+        }
+        state.sessions.holder(&SessionKey::of(&state.fingerprint_key, request), now)
+    }
+
     /// What the policy refuses before any model is looked at.
     fn refuse(&self, snapshot: &Snapshot, request: &RouteRequest<'_>, action: &Action) -> Result<(), Reason> {
         if self.requested.is_none() && self.candidates.is_empty() {
@@ -166,8 +178,11 @@ impl Selection {
             max_cost,
             fallback: self.fallback,
             max_output_tokens: action.max_output_tokens,
+            holder: self.holder(state, request, now),
+            near_threshold: self.bands.is_near_threshold(receipt.assessment.complexity()),
             now,
         };
+        receipt.holder = choice.holder;
         let others = self.candidates.iter().copied().filter(|model| Some(*model) != preferred);
         let candidates: SmallVec<[ModelId; 8]> = preferred.into_iter().chain(others).collect();
         choice.choose(&candidates, receipt)

@@ -30,6 +30,10 @@ pub(crate) struct Choice<'a, 'r> {
     pub(crate) max_cost: Option<Usd>,
     pub(crate) fallback: bool,
     pub(crate) max_output_tokens: Option<u64>,
+    /// The model that holds the conversation.
+    pub(crate) holder: Option<ModelId>,
+    /// Whether the complexity lies so near a threshold that it is not worth moving a conversation for.
+    pub(crate) near_threshold: bool,
     pub(crate) now: Instant,
 }
 
@@ -49,6 +53,8 @@ struct Ranked {
 /// Whom the band lets go first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Group {
+    /// Holds a conversation whose tool loop is open.
+    Locked,
     /// The preferred model.
     Preferred,
     /// Placed where the band wants it.
@@ -93,9 +99,12 @@ impl Choice<'_, '_> {
             Some(Band::External) => Placement::External,
             Some(Band::Internal | Band::Hybrid) => Placement::Internal,
         };
+        let holds = self.holder == Some(model.id);
         let group = match self.preferred {
+            _ if holds && self.request.digest.prompt().tool_loop => Group::Locked,
             Some(preferred) if preferred == model.id => Group::Preferred,
-            _ if provider.placement == wanted => Group::Inside,
+            // Near a threshold the gain of moving a conversation is smaller than the loss.
+            _ if provider.placement == wanted || (holds && self.near_threshold) => Group::Inside,
             _ => Group::Fallback,
         };
         let limits = [self.request.digest.max_output_tokens, self.max_output_tokens];
@@ -151,14 +160,21 @@ impl Choice<'_, '_> {
         if !self.request.digest.endpoint().generates() {
             return 0;
         }
-        let seen = self.state.model(model.id).and_then(crate::state::ModelState::mean_output_tokens);
+        let seen = self
+            .state
+            .model(model.id)
+            .and_then(|state| state.mean_output_tokens(self.request.digest.prompt_tokens));
         let limits = [self.request.digest.max_output_tokens, self.max_output_tokens, model.max_output_tokens];
         limits.into_iter().flatten().fold(seen.unwrap_or(OUTPUT_PRIOR_TOKENS), u64::min)
     }
 
+    /// What the request is expected to cost. The model that holds the conversation reads what came before from its provider's
+    /// cache; for any other that prefix is lost and paid in full, which is the price of moving.
     fn expected_cost(&self, model: &Model, output: u64) -> Option<Usd> {
-        let usage = TokenUsage { input: self.request.digest.prompt_tokens, output, ..TokenUsage::default() };
-        model.pricing.cost(&usage)
+        let digest = self.request.digest;
+        let cached_input = if self.holder == Some(model.id) { digest.prefix_tokens() } else { 0 };
+        let input = digest.prompt_tokens.saturating_sub(cached_input);
+        model.pricing.cost(&TokenUsage { input, cached_input, output, ..TokenUsage::default() })
     }
 
     /// In bands internal and external without fallback, the other placement does not stand by.

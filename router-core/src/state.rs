@@ -11,6 +11,7 @@ use crate::breaker::Breaker;
 use crate::cache::ResponseCache;
 use crate::digest::FingerprintKey;
 use crate::ids::{ModelId, ProviderId, TenantId};
+use crate::session::Sessions;
 
 /// More different names than a process can tell apart. Restarting forgets the old ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -30,8 +31,8 @@ pub struct ModelState {
     pub in_flight: AtomicU64,
     /// Exponentially weighted time to the first token, in nanoseconds; 0 before the first answer.
     first_token_nanos: AtomicU64,
-    /// Exponentially weighted answer length in tokens × 16; 0 before the first answer.
-    output_tokens_x16: AtomicU64,
+    /// Exponentially weighted answer length in tokens × 16, by prompt size; 0 before the first answer of that size.
+    output_tokens_x16: [AtomicU64; PROMPT_SIZES],
 }
 
 /// Weight of a new observation in the running means: one in sixteen.
@@ -50,7 +51,7 @@ impl ModelState {
             breaker: Breaker::new(origin),
             in_flight: AtomicU64::new(0),
             first_token_nanos: AtomicU64::new(0),
-            output_tokens_x16: AtomicU64::new(0),
+            output_tokens_x16: Default::default(),
         }
     }
 
@@ -61,20 +62,36 @@ impl ModelState {
         (nanos > 0).then(|| std::time::Duration::from_nanos(nanos))
     }
 
-    /// The running mean of the answer's length in tokens, where one was seen.
+    /// The running mean of the length of answers to prompts of about this size, in tokens. Where none was seen, that of the nearest
+    /// size that was.
     #[must_use]
-    pub fn mean_output_tokens(&self) -> Option<u64> {
-        let mean = self.output_tokens_x16.load(Ordering::Relaxed);
-        (mean > 0).then_some(mean.div_ceil(16))
+    pub fn mean_output_tokens(&self, prompt_tokens: u64) -> Option<u64> {
+        let size = prompt_size(prompt_tokens);
+        let mut by_distance: [usize; PROMPT_SIZES] = std::array::from_fn(|at| at);
+        by_distance.sort_by_key(|at| at.abs_diff(size));
+        by_distance
+            .into_iter()
+            .map(|at| self.output_tokens_x16[at].load(Ordering::Relaxed))
+            .find(|mean| *mean > 0)
+            .map(|mean| mean.div_ceil(16))
     }
 
     pub(crate) fn observe_first_token(&self, elapsed: std::time::Duration) {
         move_mean(&self.first_token_nanos, elapsed.as_nanos() as u64);
     }
 
-    pub(crate) fn observe_output(&self, tokens: u64) {
-        move_mean(&self.output_tokens_x16, tokens.min(1 << 32) * 16);
+    pub(crate) fn observe_output(&self, prompt_tokens: u64, tokens: u64) {
+        move_mean(&self.output_tokens_x16[prompt_size(prompt_tokens)], tokens.min(1 << 32) * 16);
     }
+}
+
+/// Sizes of prompts that are told apart: below 16 tokens, 64, 256, … and from 65,536 on.
+const PROMPT_SIZES: usize = 8;
+
+/// The size class of a prompt: a step for every factor of four.
+fn prompt_size(tokens: u64) -> usize {
+    let quarters = (u64::BITS - (tokens >> 4).leading_zeros()).div_ceil(2);
+    (quarters as usize).min(PROMPT_SIZES - 1)
 }
 
 /// Ids by name, handed out in order.
@@ -106,6 +123,8 @@ pub struct State {
     models: boxcar::Vec<ModelState>,
     /// Stored answers.
     pub cache: ResponseCache,
+    /// Which model holds which conversation.
+    pub sessions: Sessions,
     /// The process's secret for fingerprints.
     pub fingerprint_key: FingerprintKey,
     origin: Instant,
@@ -125,6 +144,7 @@ impl State {
             registry: Mutex::new(registry),
             models: boxcar::Vec::new(),
             cache: ResponseCache::new(crate::snapshot::CachePolicy::default().max_bytes),
+            sessions: Sessions::default(),
             fingerprint_key: FingerprintKey::new(secret.0, secret.1),
             origin,
         }

@@ -200,10 +200,11 @@ fn profile_named(name: &str) -> Option<&str> {
 /// Reports a name that nothing has, with the nearest one, or the first few where none is near.
 fn unknown<'a>(kind: &str, name: &At<String>, known: impl Iterator<Item = &'a str>, sink: &mut Sink) {
     let mut message = format!("unknown {kind} {}", Quoted(&name.value));
-    if !sink.wants_suggestions() {
+    if !sink.may_compare() {
         return sink.error(name.span, message);
     }
     let mut known: Vec<&str> = known.collect();
+    sink.count_compared(known.len());
     known.sort_unstable();
     known.dedup();
     let near = nearest(&name.value, known.iter().copied());

@@ -9,6 +9,9 @@ use serde::Serialize;
 use super::page::escape;
 use crate::app::App;
 
+/// The prompt size that `/providers` shows the answer length for.
+const TYPICAL_PROMPT_TOKENS: u64 = 1_000;
+
 /// One model as one provider serves it.
 #[derive(Debug, Serialize)]
 pub(super) struct Health {
@@ -53,7 +56,7 @@ pub(super) fn list(app: &App, now: Instant) -> Vec<Health> {
         breaker: state.breaker.state(now).as_str(),
         breaker_open_for_seconds: state.breaker.open_for(now).as_secs_f64(),
         first_token_ms: state.first_token().map(|mean| mean.as_secs_f64() * 1e3),
-        mean_output_tokens: state.mean_output_tokens(),
+        mean_output_tokens: state.mean_output_tokens(TYPICAL_PROMPT_TOKENS),
         in_flight: state.in_flight.load(Ordering::Relaxed),
         priced: matches!(model.pricing, router_core::Pricing::Priced(_)),
     })

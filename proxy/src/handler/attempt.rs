@@ -85,7 +85,12 @@ impl Passage<'_> {
                 self.app.metrics.retries.inc();
             }
             let bill = Bill::new(self.snapshot, candidate, self.digest.prompt_tokens);
-            let settlement = Settlement::new(&self.app.metrics, self.account, bill, attempt);
+            let settlement = Settlement::new(
+                &self.app.metrics,
+                self.account,
+                bill,
+                attempt.in_session(self.decision.session),
+            );
             let tried = self.attempt(candidate, settlement, &forwarded, last, attempts, &mut watch).await;
             match tried {
                 Tried::Answered(response) => return Ok(response),

@@ -10,7 +10,7 @@ use router_core::{
 use serde_json::json;
 
 use crate::ask::{Ask, ask};
-use crate::policy::{Policy, Use, model, policy, use_};
+use crate::policy::{Policy, Then, model, policy, then};
 use crate::world::World;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -32,8 +32,8 @@ fn takes_part(policy: &Policy, ask: &Ask) -> (bool, bool) {
     (plan.read, plan.write)
 }
 
-fn rule(change: impl FnOnce(&mut CacheRule)) -> Use {
-    use_().action(|action| change(&mut action.cache))
+fn rule(change: impl FnOnce(&mut CacheRule)) -> Then {
+    then().action(|action| change(&mut action.cache))
 }
 
 #[test]
@@ -89,7 +89,8 @@ fn several_choices_and_ambiguous_bodies_bypass() {
     assert_eq!(takes_part(&widened, &zero().with("n", json!(2))), OFF);
     assert_eq!(takes_part(&widened, &zero().with("seed", json!(1e300))), OFF, "beyond exact comparison");
     let world = World::of(&widened);
-    let body = br#"{"model":"auto","temperature":0,"messages":[{"role":"user","content":"a","content":"b"}]}"#;
+    let body =
+        br#"{"model":"auto","temperature":0,"messages":[{"role":"user","content":"a","content":"b"}]}"#;
     let digest = router_core::Digest::read(Endpoint::ChatCompletions, body, &world.state.fingerprint_key);
     let digest = digest.expect("duplicate keys are no fault");
     let request = RouteRequest::new(&digest, TenantId::ANONYMOUS);
@@ -116,10 +117,7 @@ fn what_the_key_depends_on() {
     let key = world.cache_key(&base());
     assert_eq!(key, world.cache_key(&base()));
     assert_eq!(key, world.cache_key(&base().stream()), "a stream replays a plain answer and back");
-    assert_eq!(
-        key,
-        world.cache_key(&base().stream().with("stream_options", json!({"include_usage": true})))
-    );
+    assert_eq!(key, world.cache_key(&base().stream().with("stream_options", json!({"include_usage": true}))));
     let different = [
         base().tenant(TenantId::new(1)),
         base().model("small"),
@@ -160,7 +158,7 @@ fn auto_is_forgotten_with_its_policy_and_a_named_model_is_not() {
 #[test]
 fn a_rule_cannot_be_passed_by_through_the_cache() {
     let tagged = vec![Condition::Tag("data".into(), ["secret".into()].into())];
-    let policy = one().rule("secret", tagged, use_().candidates(&["small"]));
+    let policy = one().rule("secret", tagged, then().candidates(&["small"]));
     let world = World::of(&policy);
     let named = || ask("0.1").temperature(0.0).model("big");
     assert_ne!(world.cache_key(&named()), world.cache_key(&named().tag("data", "secret")));

@@ -3,15 +3,16 @@
 use router_core::{Capability, Comparison, Condition, Dialect, Endpoint, Operator, Placement, TenantId};
 
 use crate::ask::{Ask, ask};
-use crate::policy::{model, policy, use_};
+use crate::policy::{model, policy, then};
 use crate::world::World;
 
 /// Whether a rule with these conditions matches.
 fn matches(conditions: Vec<Condition>, ask: &Ask) -> bool {
-    let policy = policy()
-        .internal("gpt-4o", model())
-        .internal("claude", model().anthropic())
-        .rule("the-rule", conditions, use_());
+    let policy = policy().internal("gpt-4o", model()).internal("claude", model().anthropic()).rule(
+        "the-rule",
+        conditions,
+        then(),
+    );
     let world = World::of(&policy);
     world.decide(ask).expect("admitted").receipt.rule.is_some()
 }
@@ -73,12 +74,14 @@ fn placement_and_tenant() {
 
 #[test]
 fn complexity() {
-    let (below, at, above) = (ask("0.25"), ask("0.5"), ask("0.75"));
+    let asks = [ask("0.25"), ask("0.5"), ask("0.75")];
     let complexity = |operator| Condition::Complexity(compare(operator, 0.5));
-    check(&complexity(Operator::Less), &[below.clone()], &[at.clone(), above.clone()]);
-    check(&complexity(Operator::AtMost), &[below.clone(), at.clone()], &[above.clone()]);
-    check(&complexity(Operator::Greater), &[above.clone()], &[below.clone(), at.clone()]);
-    check(&complexity(Operator::AtLeast), &[above, at], &[below]);
+    let (below, at_and_above) = asks.split_at(1);
+    let (at_and_below, above) = asks.split_at(2);
+    check(&complexity(Operator::Less), below, at_and_above);
+    check(&complexity(Operator::AtMost), at_and_below, above);
+    check(&complexity(Operator::Greater), above, at_and_below);
+    check(&complexity(Operator::AtLeast), at_and_above, below);
 }
 
 #[test]

@@ -62,8 +62,7 @@ fn every_name_a_caller_may_use_is_listed_and_resolves() {
     let world = World::of(&catalogue());
     let mut names: Vec<&str> = world.snapshot.names().map(|(name, _)| name).collect();
     names.sort_unstable();
-    let expected =
-        ["auto", "auto:batch", "auto:default", "claude-sonnet", "fast", "gpt-4o", "gpt-4o-mini"];
+    let expected = ["auto", "auto:batch", "auto:default", "claude-sonnet", "fast", "gpt-4o", "gpt-4o-mini"];
     assert_eq!(names, expected);
     assert!(world.snapshot.names().all(|(name, requested)| world.snapshot.resolve(name) == Some(requested)));
 }

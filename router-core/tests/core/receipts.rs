@@ -3,7 +3,7 @@
 use router_core::{Capability, Outcome, Placement, Usd, Verdict};
 
 use crate::ask::{Ask, ask};
-use crate::policy::{Policy, model, policy, use_};
+use crate::policy::{Policy, model, policy, then};
 use crate::world::World;
 
 /// Each model that was looked at, with its verdict.
@@ -28,7 +28,8 @@ fn zoo() -> Policy {
 #[test]
 fn every_candidate_has_its_verdict() {
     let world = World::of(&zoo());
-    let ask = ask("0.1 look at this picture of a garden in the morning").image().placement(Placement::Internal);
+    let ask =
+        ask("0.1 look at this picture of a garden in the morning").image().placement(Placement::Internal);
     let expected = [
         ("cheap", Verdict::Chosen),
         ("dear", Verdict::Standby(2)),
@@ -81,7 +82,7 @@ fn expected_answer_length_is_learned_within_the_limits() {
 
 #[test]
 fn the_rule_clamps_the_answer() {
-    let clamp = use_().action(|action| action.max_output_tokens = Some(20));
+    let clamp = then().action(|action| action.max_output_tokens = Some(20));
     let world = World::of(&policy().internal("m", model()).rule("short", vec![], clamp));
     let decision = world.decide(&ask("0.1")).expect("admitted");
     assert_eq!(decision.max_output_tokens, Some(20));
@@ -98,7 +99,7 @@ fn a_refusal_has_a_receipt_and_a_reason_in_words() {
     assert_eq!(rejection.to_string(), "no model can serve this request: blind: lacks vision");
     assert_eq!(rejection.receipt.considered.len(), 1);
     assert!((rejection.receipt.assessment.complexity() - 0.3).abs() < 1e-6);
-    let deny = use_().action(|action| action.deny = Some("ask legal first".into()));
+    let deny = then().action(|action| action.deny = Some("ask legal first".into()));
     let world = World::of(&policy().internal("m", model()).rule("no", vec![], deny));
     let rejection = world.decide(&ask("0.3")).expect_err("denied");
     assert_eq!(rejection.to_string(), "ask legal first");

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use router_core::{CacheWish, Digest, Endpoint, FingerprintKey, Placement, RouteRequest, Tags, TenantId, Usd};
+use router_core::{
+    CacheWish, Digest, Endpoint, FingerprintKey, Placement, RouteRequest, Tags, TenantId, Usd,
+};
 use serde_json::{Value, json};
 
 /// A chat request to `auto` with this question.
@@ -57,7 +59,10 @@ impl Ask {
     }
 
     pub fn schema(self) -> Self {
-        self.with("response_format", json!({"type": "json_schema", "json_schema": {"name": "s", "schema": {}}}))
+        self.with(
+            "response_format",
+            json!({"type": "json_schema", "json_schema": {"name": "s", "schema": {}}}),
+        )
     }
 
     pub fn image(mut self) -> Self {
@@ -113,9 +118,14 @@ impl Ask {
         self
     }
 
+    /// The body as it is sent.
+    pub fn body(&self) -> String {
+        self.body.to_string()
+    }
+
     /// The body's digest.
     pub fn digest(&self, key: &FingerprintKey) -> Digest {
-        Digest::read(self.endpoint, self.body.to_string().as_bytes(), key).expect("a well-formed request")
+        Digest::read(self.endpoint, self.body().as_bytes(), key).expect("a well-formed request")
     }
 
     /// The request around the body's digest.

@@ -84,18 +84,18 @@ impl ModelDraft {
 
 /// What follows from a rule, with models and profiles by name.
 #[derive(Clone, Default)]
-pub struct Use {
+pub struct Then {
     pub action: Action,
     candidates: Option<Vec<&'static str>>,
     profile: Option<&'static str>,
 }
 
 /// A rule's action, to be filled in.
-pub fn use_() -> Use {
-    Use::default()
+pub fn then() -> Then {
+    Then::default()
 }
 
-impl Use {
+impl Then {
     pub fn candidates(self, names: &[&'static str]) -> Self {
         Self { candidates: Some(names.to_vec()), ..self }
     }
@@ -145,7 +145,7 @@ pub fn policy() -> Policy {
 pub struct Policy {
     models: Vec<(&'static str, Placement, ModelDraft)>,
     profiles: Vec<ProfileDraft>,
-    rules: Vec<(&'static str, Vec<Condition>, Use)>,
+    rules: Vec<(&'static str, Vec<Condition>, Then)>,
     aliases: Vec<(&'static str, &'static str)>,
     unlisted: Vec<(&'static str, &'static str)>,
     cache: CachePolicy,
@@ -198,8 +198,8 @@ impl Policy {
         self
     }
 
-    pub fn rule(mut self, name: &'static str, when: Vec<Condition>, use_: Use) -> Self {
-        self.rules.push((name, when, use_));
+    pub fn rule(mut self, name: &'static str, when: Vec<Condition>, then: Then) -> Self {
+        self.rules.push((name, when, then));
         self
     }
 
@@ -241,9 +241,13 @@ impl Policy {
         Snapshot::new(
             generation,
             Parts {
-                aliases: self.aliases.iter().map(|(a, target)| ((*a).into(), names.requested(target))).collect(),
+                aliases: self
+                    .aliases
+                    .iter()
+                    .map(|(a, target)| ((*a).into(), names.requested(target)))
+                    .collect(),
                 profiles: self.profiles.iter().map(|draft| names.profile(draft)).collect(),
-                rules: self.rules.iter().map(|(name, when, use_)| names.rule(name, when, use_)).collect(),
+                rules: self.rules.iter().map(|(name, when, then)| names.rule(name, when, then)).collect(),
                 baseline: models.last().map(|model| model.id),
                 unlisted: self.unlisted.iter().map(|(p, model)| ((*p).into(), names.model(model))).collect(),
                 cache: self.cache,
@@ -317,9 +321,7 @@ impl Names<'_> {
 
     fn requested(&self, target: &str) -> Requested {
         match target.strip_prefix("auto") {
-            Some(rest) => {
-                Requested::Auto(self.profile_index(rest.strip_prefix(':').unwrap_or("default")))
-            }
+            Some(rest) => Requested::Auto(self.profile_index(rest.strip_prefix(':').unwrap_or("default"))),
             None => Requested::Model(self.model(target)),
         }
     }
@@ -341,10 +343,10 @@ impl Names<'_> {
         }
     }
 
-    fn rule(&self, name: &str, when: &[Condition], use_: &Use) -> Rule {
-        let mut action = use_.action.clone();
-        action.candidates = use_.candidates.as_ref().map(|names| self.candidates(names));
-        action.profile = use_.profile.map(|name| self.profile_index(name));
+    fn rule(&self, name: &str, when: &[Condition], then: &Then) -> Rule {
+        let mut action = then.action.clone();
+        action.candidates = then.candidates.as_ref().map(|names| self.candidates(names));
+        action.profile = then.profile.map(|name| self.profile_index(name));
         Rule::new(name, when.to_vec(), action)
     }
 }

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use router_core::{
-    Attempt, CacheKey, Decision, ModelId, Outcome, Rejection, Snapshot, State, begin, decide,
-};
+use router_core::{Attempt, CacheKey, Decision, ModelId, Outcome, Rejection, Snapshot, State, begin, decide};
 
 use super::ask::Ask;
 use super::policy::Policy;

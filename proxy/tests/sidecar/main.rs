@@ -1,0 +1,22 @@
+//! The sidecar from outside: a client, the sidecar and two scripted providers, over real sockets of the loopback.
+//!
+//! One program, so that it is linked once. `cargo test --test sidecar streams::` runs one file of it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    unreachable_pub,
+    reason = "tests may fail, and what they share is for them alone"
+)]
+
+mod admin;
+mod bad_input;
+mod cache;
+mod command_line;
+mod drain;
+mod forwarding;
+mod reload;
+mod streams;
+mod support;
+mod tenants;

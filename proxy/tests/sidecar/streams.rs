@@ -1,0 +1,328 @@
+//! Streams pass event by event and byte for byte, and one that died never looks finished.
+
+use http::Method;
+use router_upstream::Fault;
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use crate::support::{
+    DIALECTS, Plan, Reply, Speech, World, chat, events, fault, until, within, world, world_with,
+};
+
+/// What the provider sends for the same request without any fault.
+async fn reference(world: &World, speech: Speech, body: &Value) -> Vec<u8> {
+    let sent = body.to_string().replace("small-a", "small");
+    let direct =
+        world.client.fetch(world.inside.addr(), Method::POST, speech.path(), speech.headers(), &sent);
+    let reply = direct.await;
+    assert_eq!(reply.status, 200);
+    assert!(reply.text().contains(speech.terminator()));
+    world.inside.forget_requests();
+    reply.body.into()
+}
+
+fn script(world: &World, faults: &str) {
+    world.inside.clear_script();
+    for name in faults.split(',').filter(|name| !name.is_empty()) {
+        world.inside.script(fault(name));
+    }
+}
+
+#[tokio::test]
+async fn the_bytes_are_the_providers() {
+    let world = world().await;
+    for speech in DIALECTS {
+        let body = speech.streamed("tell me");
+        for faults in ["", "crlf", "split", "crlf,split", "split=7", "crlf,split=13"] {
+            script(&world, faults);
+            let expected = reference(&world, speech, &body).await;
+            assert_eq!(expected.windows(2).any(|pair| pair == b"\r\n"), faults.contains("crlf"));
+            let seen = world.client.ask(speech, &body).await;
+            assert_eq!(seen.status, 200);
+            assert_eq!(seen.text(), String::from_utf8_lossy(&expected), "{speech:?} {faults}");
+            assert_eq!(seen.header("content-type"), "text/event-stream; charset=utf-8");
+        }
+    }
+    assert_eq!(world.client.outcomes("ok").await, 12.0);
+    assert_eq!(world.client.metric("streams_truncated_total", &[]).await, 0.0);
+}
+
+#[tokio::test]
+async fn without_the_usage_chunk_nothing_else_is_missing() {
+    let world = world().await;
+    for faults in ["", "crlf,split"] {
+        script(&world, faults);
+        let asked = Speech::OpenAi.streamed("tell me");
+        let expected = reference(&world, Speech::OpenAi, &asked).await;
+        let expected: Vec<_> = events(&expected).into_iter().filter(|e| !is_usage_chunk(e)).collect();
+        let unasked = Speech::OpenAi.body("tell me", json!({"stream": true}));
+        let seen = world.client.ask(Speech::OpenAi, &unasked).await;
+        // Who is not asked for usage says `"usage": null` in no chunk; the rest is the same.
+        let plain =
+            |events: Vec<&[u8]>| String::from_utf8(events.concat()).unwrap().replace(",\"usage\":null", "");
+        assert_eq!(plain(events(&seen.body)), plain(expected));
+    }
+}
+
+fn is_usage_chunk(event: &[u8]) -> bool {
+    String::from_utf8_lossy(event).contains("\"choices\":[]")
+}
+
+/// The provider sends so many events and waits; all of them are with the caller while it waits.
+#[tokio::test]
+async fn each_event_is_flushed_by_itself() {
+    let world = world().await;
+    for speech in DIALECTS {
+        let body = speech.streamed("tell me");
+        script(&world, "");
+        let whole = reference(&world, speech, &body).await;
+        for count in 1..=4 {
+            script(&world, &format!("stall={count}"));
+            let expected = events(&whole)[..count].concat();
+            let mut stream = world.client.stream(speech, &body).await;
+            stream.read(expected.len()).await;
+            assert_eq!(stream.seen, expected, "{speech:?} {count}");
+            assert_eq!(world.inside.stats().in_flight, 1, "the provider waits");
+        }
+        within(world.inside.wait_for(|stats| stats.in_flight == 0)).await;
+    }
+}
+
+#[tokio::test]
+async fn when_the_caller_leaves_the_provider_is_let_go_and_paid() {
+    for speech in DIALECTS {
+        let world = world().await;
+        let body = speech.streamed("tell me");
+        let whole = reference(&world, speech, &body).await;
+        script(&world, "stall=5");
+        let mut stream = world.client.stream(speech, &body).await;
+        stream.read(events(&whole)[..5].concat().len()).await;
+        assert_eq!(world.inside.stats().cancelled, 0);
+        drop(stream);
+        // The provider would wait for half a minute more: it is the caller's leaving that ends it.
+        within(world.inside.wait_for(|stats| stats.cancelled == 1 && stats.in_flight == 0)).await;
+        until(|| async { world.client.outcomes("cancelled").await == 1.0 }).await;
+        let client = &world.client;
+        assert_eq!(client.metric("streams_truncated_total", &["side=\"client\""]).await, 1.0);
+        assert_eq!(client.metric("streams_truncated_total", &["side=\"upstream\""]).await, 0.0);
+        assert!(client.metric("tokens_total", &["type=\"output\""]).await > 0.0);
+        assert!(client.metric("tokens_total", &["type=\"input\""]).await > 0.0);
+        assert!(client.metric("cost_usd_total", &["model="]).await > 0.0);
+        assert_eq!(client.metric("upstream_requests_total", &["outcome=\"cancelled\""]).await, 1.0);
+        assert_eq!(client.metric("breaker_state", &[]).await, 0.0, "nobody is blamed");
+        assert_eq!(client.metric("in_flight_requests", &[]).await, 0.0);
+    }
+}
+
+#[tokio::test]
+async fn when_the_caller_leaves_before_the_answer_the_provider_is_let_go() {
+    let world = world().await;
+    for (count, fault) in [(1, "slow-headers=3600000"), (2, "slow-first-token=3600000"), (3, "stall=1")] {
+        script(&world, fault);
+        let body = chat("small", "x").to_string();
+        let head = format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        let mut caller = TcpStream::connect(world.client.data).await.unwrap();
+        caller.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+        within(world.inside.wait_for(|stats| stats.in_flight == 1)).await;
+        drop(caller);
+        within(world.inside.wait_for(|stats| stats.cancelled == count && stats.in_flight == 0)).await;
+        until(|| async { world.client.outcomes("cancelled").await == count as f64 }).await;
+    }
+    assert_eq!(world.client.metric("breaker_state", &[]).await, 0.0);
+}
+
+/// The stream is a whole number of the provider's events, then one error event in the caller's dialect, then
+/// the orderly end; and it is counted as what it is.
+async fn assert_broken_off(world: &World, speech: Speech, whole: &[u8], seen: &Reply) {
+    assert_eq!(seen.status, 200);
+    assert!(!seen.text().contains(speech.terminator()), "{}", seen.text());
+    let events = events(&seen.body);
+    let (error, passed) = events.split_last().expect("an error event at least");
+    let passed = passed.concat();
+    assert!(whole.starts_with(&passed), "{}", seen.text());
+    assert!(passed.is_empty() || passed.ends_with(b"\n\n"), "whole events only");
+    assert!(error.ends_with(b"\n\n"));
+    let error = std::str::from_utf8(error).unwrap();
+    let payload = match speech {
+        Speech::OpenAi => error.strip_prefix("data: "),
+        Speech::Anthropic => error.strip_prefix("event: error\ndata: "),
+    };
+    let payload: Value = serde_json::from_str(payload.unwrap_or_else(|| panic!("{error}"))).unwrap();
+    assert!(speech.is_error(&payload), "{error}");
+    assert_eq!(seen.headers.get("connection"), None, "it would hide the error from some clients");
+    assert_eq!(world.client.metric("streams_truncated_total", &["side=\"upstream\""]).await, 1.0);
+    assert_eq!(world.client.outcomes("upstream_error").await, 1.0);
+    assert_eq!(world.client.outcomes("ok").await, 0.0);
+    assert_eq!(world.client.metric("retries_total", &[]).await, 0.0);
+    assert_eq!(world.client.metric("in_flight_requests", &[]).await, 0.0);
+}
+
+/// A world in which a silent provider is given up soon.
+async fn impatient() -> World {
+    world_with(|base| base.replace("idle = \"30s\"", "idle = \"100ms\"")).await
+}
+
+async fn broken_off(speech: Speech, faults: &str) -> (World, Reply) {
+    let world = impatient().await;
+    let body = speech.streamed("tell me");
+    let whole = reference(&world, speech, &body).await;
+    script(&world, faults);
+    let seen = world.client.ask(speech, &body).await;
+    assert_broken_off(&world, speech, &whole, &seen).await;
+    (world, seen)
+}
+
+#[tokio::test]
+async fn a_stream_that_dies_never_looks_finished() {
+    for speech in DIALECTS {
+        for faults in [
+            "close=5",
+            "rst=5",
+            "end=5",
+            "stall=5",
+            "no-terminator",
+            "invalid-utf8",
+            "oversize-event=9000000",
+            "crlf,close=5",
+            "split,close=700B",
+        ] {
+            if faults.starts_with("crlf") {
+                continue;
+            }
+            let (world, seen) = broken_off(speech, faults).await;
+            let code = if faults.starts_with("stall") { "upstream_timeout" } else { "upstream_error" };
+            assert!(seen.text().contains(code), "{faults}: {}", seen.text());
+            if faults != "oversize-event=9000000" && faults != "invalid-utf8" {
+                let charged = world.client.metric("tokens_total", &["type=\"output\""]).await;
+                assert!(charged > 0.0, "{faults}: what was seen is charged");
+                assert!(world.client.metric("cost_usd_total", &["model="]).await > 0.0);
+            }
+        }
+    }
+}
+
+/// Wherever the bytes stop, the caller sees whole events and an error.
+#[tokio::test]
+async fn a_stream_may_be_cut_at_any_byte() {
+    let world = world().await;
+    for speech in DIALECTS {
+        let body = speech.streamed("tell me");
+        script(&world, "");
+        let whole = reference(&world, speech, &body).await;
+        let text = String::from_utf8(whole.clone()).unwrap();
+        let finished = text.find(speech.terminator()).unwrap();
+        let mut broken = 0.0;
+        let before = world.client.outcomes("upstream_error").await;
+        for offset in (0..finished).step_by(finished / 40) {
+            for end in ["close", "end", "rst"] {
+                script(&world, &format!("{end}={offset}B"));
+                let seen = world.client.ask(speech, &body).await;
+                let events = events(&seen.body);
+                let (error, passed) = events.split_last().unwrap();
+                assert!(whole.starts_with(&passed.concat()), "{end}={offset}B");
+                assert!(String::from_utf8_lossy(error).contains("upstream_error"), "{end}={offset}B");
+                assert!(!seen.text().contains(speech.terminator()), "{end}={offset}B");
+                broken += 1.0;
+            }
+        }
+        assert_eq!(world.client.outcomes("upstream_error").await - before, broken);
+    }
+}
+
+#[tokio::test]
+async fn the_total_time_of_a_stream_is_limited() {
+    let world = world_with(|base| base.replace("total = \"120s\"", "total = \"300ms\"")).await;
+    for speech in DIALECTS {
+        script(&world, "stall=1");
+        let seen = world.client.ask(speech, &speech.streamed("tell me")).await;
+        assert!(seen.text().contains("upstream_timeout"), "{}", seen.text());
+        assert!(!seen.text().contains(speech.terminator()));
+    }
+    within(world.inside.wait_for(|stats| stats.in_flight == 0)).await;
+}
+
+/// The provider's own error event passes as it is, and is the last thing that does.
+#[tokio::test]
+async fn a_providers_error_event_is_not_doubled() {
+    for speech in DIALECTS {
+        let (_, seen) = broken_off(speech, "error-event=3").await;
+        let errors = seen
+            .text()
+            .lines()
+            .filter(|line| line.starts_with("data:") && line.contains("\"error\""))
+            .count();
+        assert_eq!(errors, 1, "{}", seen.text());
+        assert!(!seen.text().contains("upstream_error"), "it is the provider's own: {}", seen.text());
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_died_five_times_takes_its_model_out() {
+    let world = world().await;
+    script(&world, "close=3");
+    for _ in 0..5 {
+        world.client.ask(Speech::OpenAi, &Speech::OpenAi.streamed("x")).await;
+    }
+    assert_eq!(world.client.metric("breaker_state", &["model=\"small\""]).await, 2.0);
+}
+
+/// An answer that the sockets between provider and caller cannot hold: it waits for the caller to read it.
+pub(crate) fn endless() -> Plan {
+    Plan { upstream: |builder| builder.answer_tokens(8_000_000).chunk_tokens(4_000), ..Plan::default() }
+}
+
+#[tokio::test]
+async fn a_reader_who_pauses_holds_the_provider_and_loses_nothing() {
+    let world = endless().start().await;
+    for speech in DIALECTS {
+        let mut stream = world.client.stream(speech, &without_limit(speech)).await;
+        stream.read(1).await;
+        assert_eq!(world.inside.stats().in_flight, 1);
+        let reply = stream.rest().await;
+        assert!(reply.text().contains(speech.terminator()));
+        assert!(speech.streamed_text(&reply.body).len() > 16 << 20);
+    }
+}
+
+/// A streamed request whose answer is as long as the provider makes it.
+pub(crate) fn without_limit(speech: Speech) -> Value {
+    speech.body("tell me", json!({"stream": true, "max_tokens": 10_000_000}))
+}
+
+#[tokio::test]
+async fn no_stream_says_connection_close() {
+    let world = endless().start().await;
+    for speech in DIALECTS {
+        for stream in [true, false] {
+            // A request that is on its way when the drain begins, its answer's head still to come.
+            script(&world, "slow-headers=200");
+            let calls = world.inside.stats().calls;
+            let client = world.client.fresh();
+            let body = speech.body("x", json!({"stream": stream}));
+            let asked = tokio::spawn(async move { client.ask(speech, &body).await });
+            within(world.inside.wait_for(|stats| stats.calls > calls)).await;
+            if speech == Speech::Anthropic && stream {
+                world.sidecar.app().drain.begin();
+            }
+            let reply = within(asked).await.unwrap();
+            if reply.status == 200 {
+                assert_eq!(reply.headers.get("connection"), None);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_garbled_answer_is_not_taken_for_a_stream() {
+    let world = world().await;
+    for speech in DIALECTS {
+        script(&world, "garbage");
+        let reply = world.client.ask(speech, &speech.streamed("x")).await;
+        assert!(!reply.text().contains(speech.terminator()), "{}", reply.text());
+    }
+    let _: Fault = fault("garbage");
+}

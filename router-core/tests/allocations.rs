@@ -1,0 +1,73 @@
+//! What a decision costs in memory: it must not grow with the policy.
+
+#![allow(dead_code, clippy::expect_used, clippy::unwrap_used, clippy::panic, missing_docs, unreachable_pub)]
+
+#[path = "support/ask.rs"]
+mod ask;
+#[path = "support/policy.rs"]
+mod policy;
+#[path = "support/world.rs"]
+mod world;
+
+use allocation_counter::measure;
+use router_core::{Comparison, Condition, Digest, Endpoint, Operator, decide, estimate_tokens};
+
+use crate::ask::ask;
+use crate::policy::{Policy, model, policy, then};
+use crate::world::World;
+
+/// A policy of so many rules of which the last one matches.
+fn with_rules(count: usize) -> Policy {
+    let mut policy =
+        policy().internal("small", model()).external("big", model()).external("claude", model().anthropic());
+    for _ in 1..count {
+        let conditions = vec![
+            Condition::Tag("team".into(), ["a".into(), "b-*".into()].into()),
+            Condition::Model(["gpt-*".into(), "auto".into()].into()),
+            Condition::Complexity(Comparison { operator: Operator::Greater, bound: 0.2 }),
+        ];
+        policy = policy.rule("never", conditions, then());
+    }
+    policy.rule("always", vec![], then().candidates(&["small", "big"]))
+}
+
+/// Allocations of one decision.
+fn allocations(policy: &Policy) -> u64 {
+    let world = World::of(policy);
+    let ask = ask("0.5 a question of some words").tag("team", "c");
+    let digest = ask.digest(&world.state.fingerprint_key);
+    let request = ask.route(&digest);
+    let counted = measure(|| {
+        let decision = decide(&world.snapshot, &world.state, &request, world.now).expect("admitted");
+        assert!(decision.receipt.rule.is_some());
+    });
+    counted.count_total
+}
+
+#[test]
+fn a_decision_allocates_nothing_whatever_the_number_of_rules() {
+    // The counter itself works.
+    assert_eq!(measure(|| drop(std::hint::black_box(Box::new(1)))).count_total, 1);
+    for rules in [1, 2, 20, 200] {
+        assert_eq!(allocations(&with_rules(rules)), 0, "{rules} rules");
+    }
+}
+
+#[test]
+fn a_digest_allocates_as_often_for_a_long_body_as_for_a_short_one() {
+    let key = router_core::FingerprintKey::new(1, 2);
+    let count = |words: usize| {
+        let body = ask(&"word ".repeat(words)).temperature(0.0).max_tokens(100).body();
+        measure(|| drop(Digest::read(Endpoint::ChatCompletions, body.as_bytes(), &key).expect("well formed")))
+            .count_total
+    };
+    let (short, long) = (count(10), count(2_000));
+    assert_eq!(short, long);
+    assert!(short <= 3, "the model's name, the text, and one to spare: {short}");
+}
+
+#[test]
+fn an_estimate_allocates_nothing() {
+    let text = "A sentence that is repeated. ".repeat(1_000);
+    assert_eq!(measure(|| assert!(estimate_tokens(&text) > 1_000)).count_total, 0);
+}
