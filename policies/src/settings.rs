@@ -229,7 +229,7 @@ pub struct Settings {
 impl Default for Settings {
     /// Loopback only, 10 MiB bodies (the platform's limit), 64 KiB heads (what common servers take at most), 10,000
     /// connections, 10 s for a head, 30 s between pieces of a body, 60 s for a reader that stalls, 30 s to drain
-    /// (what Kubernetes waits).
+    /// (what Kubernetes waits), and no line per request.
     fn default() -> Self {
         let [listen, admin_listen] = DEFAULT_LISTENERS;
         Self {

@@ -25,6 +25,75 @@ pub enum Command {
     Check(Check),
     /// Decide on the request body on stdin and say why; asks no provider.
     Explain(Explain),
+    /// Measure what the router decides by.
+    #[command(subcommand)]
+    Eval(Eval),
+    /// Fit what the router decides by.
+    #[command(subcommand)]
+    Train(Train),
+}
+
+/// What `eval` measures.
+#[derive(Debug, Subcommand)]
+pub enum Eval {
+    /// Routing quality of the complexity score on labelled prompts.
+    Complexity(EvalComplexity),
+}
+
+/// What `train` fits.
+#[derive(Debug, Subcommand)]
+pub enum Train {
+    /// The complexity model, from labelled prompts; the same input gives the same file.
+    Complexity(TrainComplexity),
+}
+
+/// Options of `eval complexity`.
+#[derive(Debug, Args)]
+pub struct EvalComplexity {
+    /// JSON lines: id, prompt, weak_score, strong_score.
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub data: PathBuf,
+    /// Cross-validate in K parts instead of scoring with the shipped weights.
+    #[arg(long, value_name = "K", conflicts_with_all = ["labels", "train"])]
+    pub folds: Option<usize>,
+    /// Train on N random rows and score the rest, for each seed.
+    #[arg(long, value_name = "N", conflicts_with = "train")]
+    pub labels: Option<usize>,
+    /// How many seeds, from 0.
+    #[arg(long, value_name = "S", default_value_t = 8, requires = "labels")]
+    pub seeds: u64,
+    /// Train on these rows instead of scoring with the shipped weights.
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub train: Option<PathBuf>,
+    /// Draw quality recovered against the share of strong calls.
+    #[arg(long, value_name = "FILE.svg")]
+    pub plot: Option<PathBuf>,
+    /// Print one JSON object on stdout and nothing else there.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `train complexity`.
+#[derive(Debug, Args)]
+pub struct TrainComplexity {
+    /// JSON lines: id, prompt, weak_score, strong_score; may be repeated.
+    #[arg(long, value_name = "FILE.jsonl", required_unless_present = "from_outcomes")]
+    pub data: Vec<PathBuf>,
+    /// Outcome logs of a running router; may be repeated.
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub from_outcomes: Vec<PathBuf>,
+    /// The weights.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Name of the weights, shown in receipts.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Sources and licences, kept in the file.
+    #[arg(long)]
+    pub note: Option<String>,
+    /// Share of the traffic to serve that is simpler than any training row, 0..1.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub simple_share: f32,
 }
 
 /// Where the sidecar listens.

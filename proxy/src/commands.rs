@@ -1,8 +1,10 @@
 //! What the commands do.
 
 mod check;
+pub mod eval;
 mod explain;
 mod serve;
+pub mod train;
 
 use std::sync::Arc;
 

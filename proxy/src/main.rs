@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use router_proxy::args::{Cli, Command, Demo};
+use router_proxy::args::{Cli, Command, Demo, Eval, Train};
 use router_proxy::commands;
 
 fn main() -> ExitCode {
@@ -13,6 +13,8 @@ fn main() -> ExitCode {
         Command::Serve(options) => commands::serve(&options),
         Command::Check(options) => commands::check(&options),
         Command::Explain(options) => commands::explain(&options),
+        Command::Eval(Eval::Complexity(options)) => commands::eval::complexity(&options),
+        Command::Train(Train::Complexity(options)) => commands::train::complexity(&options),
     };
     match result {
         Ok(code) => code,

@@ -110,6 +110,9 @@ impl Relay {
                     if !(kind == FrameKind::UsageOnly && self.settings.withhold_usage) {
                         batch.push(event);
                     }
+                    if kind == FrameKind::Error {
+                        break None;
+                    }
                 }
                 Ok(None) => break None,
                 Err(_) => {
@@ -120,6 +123,8 @@ impl Relay {
         self.ready.extend(batch.finish());
         match (fault, self.tap.ending()) {
             (Some(fault), _) => self.fail(fault),
+            // Nothing may follow the provider's own error event: neither a second one nor a completion marker.
+            (None, Ending::Failed) if self.phase == Phase::Open => self.break_off(None),
             (None, Ending::Complete) if self.phase == Phase::Open => self.complete(),
             _ => {}
         }
@@ -147,11 +152,7 @@ impl Relay {
         if self.phase == Phase::Open {
             self.take_tail();
         }
-        match (self.phase, self.tap.ending()) {
-            (Phase::Open, Ending::Failed) => self.break_off(None),
-            (Phase::Open, _) => self.fail(UpstreamFault::Broken),
-            _ => self.settle(),
-        }
+        self.fail(UpstreamFault::Broken);
     }
 
     /// What stood behind the last whole event: another one that only lacks its blank line, or a torn one.

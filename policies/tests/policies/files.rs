@@ -69,6 +69,8 @@ fn refused_files_say_why_and_where() {
     for path in files {
         let (found, refused) = found(&path);
         assert!(refused, "{} is accepted:\n{found}", path.display());
+        // The secret that these files hold by mistake.
+        assert!(!found.contains("hunter2"), "{} repeats a secret:\n{found}", path.display());
         compare(&path, &found, &mut differing);
     }
     assert!(differing.is_empty(), "{}", differing.join("\n"));

@@ -15,7 +15,7 @@ fn what_is_not_said_is_the_default() {
     assert_eq!(settings.max_body_bytes, 10 << 20);
     assert_eq!(settings.tls, None);
     assert_eq!(settings.admin_token, None);
-    assert!(settings.log_requests);
+    assert!(!settings.log_requests);
 }
 
 #[test]

@@ -110,6 +110,12 @@ impl Passage<'_> {
         watch: &mut Stopwatch,
     ) -> Tried {
         match self.ask(candidate, forwarded, watch).await {
+            // Neither followed nor passed on: the caller would take its key to an address that no policy names.
+            Ok(answer) if answer.head.status.is_redirection() => {
+                let fault = UpstreamFault::Invalid("a redirect");
+                settlement.fail(fault);
+                Tried::Failed(fault)
+            }
             Ok(answer) => {
                 let status = Status::of(answer.head.status);
                 let passes = last || matches!(status, Status::Success | Status::CallerFault);

@@ -162,9 +162,14 @@ impl Upstream {
         let sent = Instant::now();
         // A new connection may take its own time before the provider's begins.
         let limit = timeouts.connect.saturating_add(timeouts.first_byte);
-        let response = tokio::time::timeout(limit, self.client.request(request))
+        let late = if timeouts.total < limit {
+            UpstreamFault::TotalTimeout
+        } else {
+            UpstreamFault::FirstByteTimeout
+        };
+        let response = tokio::time::timeout(limit.min(timeouts.total), self.client.request(request))
             .await
-            .map_err(|_| UpstreamFault::FirstByteTimeout)?
+            .map_err(|_| late)?
             .map_err(|error| UpstreamFault::of(&error))?;
         let (head, body) = response.into_parts();
         Ok(Answer { head, body, sent, permit })

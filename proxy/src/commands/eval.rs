@@ -1,0 +1,88 @@
+//! `eval`: measures what the router decides by.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, IsTerminal};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
+use router_classifiers::dataset::{Row, read_rows};
+use router_classifiers::evaluate::complexity::{Curves, Report, Split, run};
+use router_classifiers::evaluate::plot;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::args::EvalComplexity;
+
+/// `eval complexity`
+///
+/// # Errors
+/// Data that cannot be read or does not suit what was asked.
+pub fn complexity(options: &EvalComplexity) -> anyhow::Result<ExitCode> {
+    let data = rows(&options.data)?;
+    let train = options.train.as_deref().map(rows).transpose()?;
+    let split = match (options.folds, options.labels) {
+        (Some(folds), _) => Split::Folds(folds),
+        (None, Some(labels)) => Split::Labels { labels, seeds: options.seeds },
+        (None, None) => Split::Whole,
+    };
+    let progress = progress();
+    let (report, curves) = run(&data, train.as_deref(), split, &mut |done, total| {
+        progress.set_length(total as u64);
+        progress.set_position(done as u64);
+    })?;
+    progress.finish_and_clear();
+    if let Some(path) = &options.plot {
+        draw(path, &options.data, &report, &curves)?;
+    }
+    print_report(&report, options.json)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn draw(path: &Path, data: &Path, report: &Report, curves: &Curves) -> anyhow::Result<()> {
+    let title = data.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let svg = plot::svg(&title, report, curves);
+    std::fs::write(path, svg).with_context(|| format!("{} cannot be written", path.display()))
+}
+
+/// A bar on a terminal, nothing elsewhere.
+pub(super) fn progress() -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("  {bar:40} {pos}/{len}  {eta}") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// Opens a file of lines.
+pub(super) fn lines(path: &Path) -> anyhow::Result<impl BufRead + use<>> {
+    let file = File::open(path).with_context(|| format!("{} cannot be opened", path.display()))?;
+    Ok(BufReader::new(file))
+}
+
+pub(super) fn rows(path: &Path) -> anyhow::Result<Vec<Row>> {
+    read_rows(lines(path)?).with_context(|| path.display().to_string())
+}
+
+/// Prints a report: one JSON object, or a line a figure.
+pub(super) fn print_report(report: &impl Serialize, json: bool) -> anyhow::Result<()> {
+    if json {
+        println!("{}", serde_json::to_string(report)?);
+        return Ok(());
+    }
+    let Value::Object(figures) = serde_json::to_value(report)? else { return Ok(()) };
+    for (name, value) in figures {
+        match value {
+            Value::Number(number) if number.is_f64() => {
+                println!("{name:<20} {:.4}", number.as_f64().unwrap_or_default())
+            }
+            Value::Null => println!("{name:<20} –"),
+            value => println!("{name:<20} {value}"),
+        }
+    }
+    Ok(())
+}
