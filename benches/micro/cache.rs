@@ -1,5 +1,7 @@
 //! What a look into the exact cache costs: the key of a decided request, and the look-up among 10,000 answers.
 
+#![allow(missing_docs, clippy::expect_used)]
+
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

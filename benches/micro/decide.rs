@@ -2,6 +2,8 @@
 //!
 //! `rules` leaves the scorer out (it answers a constant), `structure` puts the heuristic in, `whole` reads the body, too.
 
+#![allow(missing_docs, clippy::expect_used)]
+
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;

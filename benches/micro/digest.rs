@@ -1,5 +1,7 @@
 //! What reading a body once costs, by length, and what the token estimate takes of it.
 
+#![allow(missing_docs, clippy::expect_used)]
+
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};

@@ -57,6 +57,7 @@ pub(crate) fn policy(state: &State, rules: usize, scorer: Arc<dyn Scorer>) -> Sn
             tenants: Tenants::default(),
             scorer,
             out_of_domain: OutOfDomain::Structure,
+            outcomes: router_core::OutcomePolicy::default(),
         },
     )
 }

@@ -1,6 +1,7 @@
 //! The admin plane: metrics, health, reload, and why.
 
 mod access;
+mod feedback;
 mod page;
 mod providers;
 
@@ -40,13 +41,15 @@ pub async fn handle(app: Arc<App>, peer: SocketAddr, request: Request<Incoming>)
         (&Method::POST, "/explain") => {
             explain(&app, request).await.unwrap_or_else(|r| r.respond(Dialect::OpenAi))
         }
-        (&Method::POST, "/cache/purge" | "/feedback") => {
-            Refusal::NotFound { path: path.clone() }.respond(Dialect::OpenAi)
-        }
+        (&Method::POST, "/feedback") => answered(feedback::give(&app, request).await),
         (method, _) => {
             Refusal::MethodNotAllowed { method: method.to_string(), allow: "GET" }.respond(Dialect::OpenAi)
         }
     }
+}
+
+fn answered(result: Result<Response<Payload>, Refusal>) -> Response<Payload> {
+    result.unwrap_or_else(|refusal| refusal.respond(Dialect::OpenAi))
 }
 
 fn read(app: &Arc<App>, path: &str) -> Response<Payload> {
@@ -57,7 +60,7 @@ fn read(app: &Arc<App>, path: &str) -> Response<Payload> {
         "/readyz" => ready(app),
         "/policy" => policy(app),
         "/providers" => json_response(StatusCode::OK, &providers::list(app, Instant::now())),
-        "/-/reload" | "/explain" => {
+        "/-/reload" | "/explain" | "/feedback" => {
             Refusal::MethodNotAllowed { method: "GET".to_owned(), allow: "POST" }.respond(Dialect::OpenAi)
         }
         _ => Refusal::NotFound { path: path.to_owned() }.respond(Dialect::OpenAi),
@@ -125,15 +128,17 @@ async fn reload(app: Arc<App>) -> Response<Payload> {
     }
 }
 
+/// The whole body.
+async fn collect(body: Incoming) -> Result<Bytes, Refusal> {
+    let too_large = |_| Refusal::BodyTooLarge { limit: MAX_BODY_BYTES as u64 };
+    Ok(Limited::new(body, MAX_BODY_BYTES).collect().await.map_err(too_large)?.to_bytes())
+}
+
 /// Decides on the body as the data plane would, for `?endpoint=PATH` (chat by default), and sends it nowhere.
 async fn explain(app: &Arc<App>, request: Request<Incoming>) -> Result<Response<Payload>, Refusal> {
     let endpoint = endpoint(request.uri().query())?;
     let (head, body) = request.into_parts();
-    let body = Limited::new(body, MAX_BODY_BYTES)
-        .collect()
-        .await
-        .map_err(|_| Refusal::BodyTooLarge { limit: MAX_BODY_BYTES as u64 })?
-        .to_bytes();
+    let body = collect(body).await?;
     let snapshot = app.snapshot();
     let digest = Digest::read(endpoint, &body, &app.state.fingerprint_key)?;
     let wishes = Wishes::read(&head.headers)?;

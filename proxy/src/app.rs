@@ -12,6 +12,7 @@ use crate::front;
 use crate::handler::body::BodyLimits;
 use crate::headers::{lossy_value, name};
 use crate::metrics::Metrics;
+use crate::outcomes::Outcomes;
 use crate::refusal::Refusal;
 use crate::server::Drain;
 use crate::upstream::Upstreams;
@@ -27,6 +28,8 @@ pub struct App {
     pub state: Arc<State>,
     /// Connections to providers.
     pub upstreams: Upstreams,
+    /// How good answers were.
+    pub outcomes: Arc<Outcomes>,
     /// What Prometheus scrapes.
     pub metrics: Arc<Metrics>,
     /// Whether every request gets a log line.

@@ -13,7 +13,8 @@ use http::request::Parts;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use router_core::{
-    CacheKey, Decision, Dialect, Digest, Endpoint, Receipt, Rejection, RouteRequest, Snapshot, decide,
+    CacheKey, Decision, Dialect, Digest, Endpoint, Entry, ModelId, Receipt, Rejection, RouteRequest,
+    Snapshot, TenantId, decide,
 };
 
 use crate::account::{Account, OTHER, Stopwatch};
@@ -23,6 +24,7 @@ use crate::cached;
 use crate::front;
 use crate::headers::name;
 use crate::models;
+use crate::outcomes::{self, Remembered};
 use crate::payload::Payload;
 use crate::refusal::Refusal;
 use crate::respond;
@@ -88,6 +90,7 @@ struct Passage<'a> {
     snapshot: &'a Arc<Snapshot>,
     account: &'a Arc<Account>,
     id: &'a HeaderValue,
+    tenant: TenantId,
     head: &'a Parts,
     body: &'a Bytes,
     digest: &'a Digest,
@@ -118,21 +121,22 @@ async fn forward(
     };
     count_decision(app, &snapshot, &decision);
     let key = cache_key(app, &snapshot, &request, &decision);
-    if let Some(response) = look_up(app, &snapshot, account, &digest, &decision, key, &watch) {
-        return Ok(response);
-    }
     let passage = Passage {
         app,
         snapshot: &snapshot,
         account,
         id,
+        tenant,
         head: &head,
         body: &body,
         digest: &digest,
         decision: &decision,
         key,
     };
-    passage.send(watch).await
+    match passage.look_up(&watch) {
+        Some(response) => Ok(response),
+        None => passage.send(watch).await,
+    }
 }
 
 /// The answer to a request that the policy refuses, with the reasons in its headers.
@@ -167,43 +171,61 @@ fn cache_key(
         .then(|| CacheKey::of(&app.state.fingerprint_key, snapshot, request, &decision.receipt))
 }
 
-/// The answer from the cache, where it holds one.
-fn look_up(
-    app: &App,
-    snapshot: &Arc<Snapshot>,
-    account: &Account,
-    digest: &Digest,
-    decision: &Decision,
-    key: Option<CacheKey>,
-    watch: &Stopwatch,
-) -> Option<Response<Payload>> {
-    let lookups = |result| app.metrics.cache_lookups.with_label_values(&["exact", result]).inc();
-    let Some(key) = key.filter(|_| decision.cache.read) else {
-        lookups("bypass");
-        return None;
-    };
-    let found = app.state.cache.lookup(&key, Instant::now());
-    let served = found.and_then(|entry| Some((cached::serve(&entry, digest)?, entry)));
-    let Some((mut response, entry)) = served else {
-        lookups("miss");
-        return None;
-    };
-    lookups("hit");
-    let Some(mut candidate) = decision.candidates.first().copied() else { return None };
-    candidate.model = entry.model;
-    if let Some(usage) = &entry.usage {
-        Bill::new(snapshot, &candidate, digest.prompt_tokens).charge_baseline(
-            &app.metrics,
-            account.tenant(),
-            usage,
-        );
+impl Passage<'_> {
+    /// The answer from the cache, where it holds one.
+    fn look_up(&self, watch: &Stopwatch) -> Option<Response<Payload>> {
+        let lookups = |result| self.app.metrics.cache_lookups.with_label_values(&["exact", result]).inc();
+        let Some(key) = self.key.filter(|_| self.decision.cache.read) else {
+            lookups("bypass");
+            return None;
+        };
+        let found = self.app.state.cache.lookup(&key, Instant::now());
+        let served = found.and_then(|entry| Some((cached::serve(&entry, self.digest)?, entry)));
+        let Some((response, entry)) = served else {
+            lookups("miss");
+            return None;
+        };
+        lookups("hit");
+        Some(self.respond_cached(response, &entry, key, watch))
     }
-    let own = watch.own();
-    let headers = response.headers_mut();
-    respond::explain(headers, snapshot, &decision.receipt);
-    respond::target(headers, snapshot, &candidate, &digest.model);
-    respond::effort(headers, "hit", 0, Some(router_core::Usd::ZERO), own);
-    app.metrics.overhead.with_label_values(&["hit"]).observe(own.as_secs_f64());
-    account.close("ok");
-    Some(response)
+
+    /// An answer from the cache with its headers, counted.
+    fn respond_cached(
+        &self,
+        mut response: Response<Payload>,
+        entry: &Entry,
+        key: CacheKey,
+        watch: &Stopwatch,
+    ) -> Response<Payload> {
+        if let (Some(usage), Some(candidate)) = (&entry.usage, self.decision.candidates.first()) {
+            let bill = Bill::new(self.snapshot, candidate, self.digest.prompt_tokens);
+            bill.charge_baseline(&self.app.metrics, self.account.tenant(), usage);
+        }
+        self.remember(entry.model, Some(key));
+        let own = watch.own();
+        let headers = response.headers_mut();
+        respond::explain(headers, self.snapshot, &self.decision.receipt);
+        respond::target(headers, self.snapshot, entry.model, &self.digest.model);
+        respond::effort(headers, "hit", 0, Some(router_core::Usd::ZERO), own);
+        self.app.metrics.overhead.with_label_values(&["hit"]).observe(own.as_secs_f64());
+        self.account.close("ok");
+        response
+    }
+
+    /// Keeps in mind who answered, in case somebody says how good it was.
+    fn remember(&self, model: ModelId, cached: Option<CacheKey>) {
+        let (Ok(id), Some((model, provider))) = (self.id.to_str(), self.snapshot.target(model)) else {
+            return;
+        };
+        let answer = Remembered {
+            tenant: self.tenant,
+            tenant_name: self.account.tenant().into(),
+            model: model.name.clone(),
+            placement: provider.placement,
+            complexity: self.decision.receipt.assessment.complexity(),
+            prompt: outcomes::kept_prompt(self.snapshot, self.tenant, self.digest.prompt().question),
+            cached,
+        };
+        self.app.outcomes.remember(id, answer);
+    }
 }

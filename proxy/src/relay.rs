@@ -50,7 +50,8 @@ pub struct Relay {
     settlement: Settlement,
     recorder: Option<Recorder>,
     first_token: Option<Duration>,
-    active: Instant,
+    /// Since when the provider is waited for; `None` while the caller is.
+    waiting: Option<Instant>,
     timer: Pin<Box<Sleep>>,
     _permit: OwnedSemaphorePermit,
 }
@@ -74,26 +75,26 @@ impl Relay {
         settlement: Settlement,
         recorder: Option<Recorder>,
     ) -> Self {
-        let now = Instant::now();
+        let total = settings.sent + settings.timeouts.total;
+        let first_look = total.min(Instant::now() + settings.timeouts.idle);
         Self {
             upstream,
             splitter: Some(Splitter::new(Splitter::DEFAULT_LIMIT)),
             tap: Tap::default(),
             ready: VecDeque::new(),
             phase: Phase::Open,
-            timer: Box::pin(tokio::time::sleep(settings.timeouts.idle)),
+            timer: Box::pin(tokio::time::sleep_until(first_look.into())),
             settings,
             settlement,
             recorder,
             first_token: None,
-            active: now,
+            waiting: None,
             _permit: permit,
         }
     }
 
     /// Takes in a chunk and makes whole events ready to go.
     fn accept(&mut self, chunk: Bytes) {
-        self.active = Instant::now();
         if self.first_token.is_none() {
             self.first_token = Some(self.settlement.first_byte());
         }
@@ -203,10 +204,13 @@ impl Relay {
     }
 
     /// Looks at the clock when nothing else is to do. The timer is set anew only when it rings, not for each event.
+    ///
+    /// Silence counts from when the provider is waited for: a caller who pauses must not be taken for it.
     fn check_time(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let since = *self.waiting.get_or_insert_with(Instant::now);
         while self.timer.as_mut().poll(context).is_ready() {
             let now = Instant::now();
-            let idle = self.active + self.settings.timeouts.idle;
+            let idle = since + self.settings.timeouts.idle;
             let total = self.settings.sent + self.settings.timeouts.total;
             match self.phase {
                 Phase::Open if now >= total => self.fail(UpstreamFault::TotalTimeout),
@@ -241,6 +245,7 @@ impl Body for Relay {
             }
             match Pin::new(&mut relay.upstream).poll_frame(context) {
                 Poll::Ready(Some(Ok(frame))) => {
+                    relay.waiting = None;
                     if let Ok(chunk) = frame.into_data() {
                         relay.accept(chunk);
                     }

@@ -2,9 +2,11 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use router_core::Snapshot;
 use router_policies::{Diagnostic, Reloaded};
 
 use crate::app::App;
+use crate::outcomes::Place;
 
 /// Reloads the policy; the last good one stays when the new one is bad. `by` says who asked, for the log.
 ///
@@ -40,8 +42,16 @@ pub fn adopt(app: &App) {
     let snapshot = app.snapshot();
     app.upstreams.retain(snapshot.providers());
     app.state.cache.resize(snapshot.cache.max_bytes);
+    if let Err(error) = app.outcomes.log_to(outcome_log(&snapshot)) {
+        tracing::error!(event = "outcome_log_unavailable", error = %error);
+    }
     app.metrics.reload_successful.set(1);
     app.metrics.policy_generation.set(snapshot.generation() as i64);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     app.metrics.reload_timestamp.set(now.as_secs_f64());
+}
+
+fn outcome_log(snapshot: &Snapshot) -> Option<Place> {
+    let policy = &snapshot.outcomes;
+    Some(Place { path: policy.log.as_deref()?.into(), max_bytes: policy.max_bytes, files: policy.files })
 }

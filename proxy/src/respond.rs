@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::header::{HeaderMap, HeaderValue};
-use router_core::{Candidate, Receipt, Snapshot, Usd};
+use router_core::{ModelId, Receipt, Snapshot, Usd};
 
 use crate::headers::{lossy_value, name};
 
@@ -31,8 +31,8 @@ fn format_complexity(complexity: f32) -> HeaderValue {
 }
 
 /// Which model answered.
-pub fn target(headers: &mut HeaderMap, snapshot: &Snapshot, candidate: &Candidate, requested: &str) {
-    let Some((model, provider)) = snapshot.target(candidate.model) else { return };
+pub fn target(headers: &mut HeaderMap, snapshot: &Snapshot, model: ModelId, requested: &str) {
+    let Some((model, provider)) = snapshot.target(model) else { return };
     let named = match model.upstream_model {
         router_core::UpstreamModel::Named(_) => &*model.name,
         router_core::UpstreamModel::AsRequested => requested,

@@ -211,6 +211,7 @@ fn assemble(
         state,
         upstreams: Upstreams::try_new().map_err(system)?,
         metrics: Arc::new(Metrics::try_new().map_err(system)?),
+        outcomes: Arc::default(),
         log_requests: settings.log_requests,
         body_limits: settings.body,
         max_in_flight: settings.max_in_flight.into(),

@@ -51,7 +51,7 @@ pub use router::{begin, decide};
 pub use rule::{Action, CacheRule, Comparison, Condition, Facts, Operator, Rule, Tags};
 pub use score::{Assessment, Domain, MAX_TERMS, Prompt, Scorer, Term};
 pub use session::{SessionKey, Sessions};
-pub use snapshot::{CachePolicy, OutOfDomain, Parts, Requested, Snapshot};
+pub use snapshot::{CachePolicy, OutOfDomain, OutcomePolicy, Parts, Requested, Snapshot};
 pub use state::{IdsExhausted, ModelState, State};
 pub use tenant::{KeyHash, Tenant, Tenants};
 pub use tokens::{Prices, TokenUsage};

@@ -36,6 +36,26 @@ impl Default for CachePolicy {
     }
 }
 
+/// What is kept of how good answers were.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutcomePolicy {
+    /// The file outcomes are appended to; `None`: they are not kept.
+    pub log: Option<Box<str>>,
+    /// Bytes a file may have before it makes way for a new one.
+    pub max_bytes: u64,
+    /// Files kept, the open one included.
+    pub files: u32,
+    /// Whether prompts may be kept, in memory and in the log, where the tenant does not say otherwise.
+    pub keep_prompts: bool,
+}
+
+impl Default for OutcomePolicy {
+    /// No log; four files of 64 MiB where there is one; no prompts.
+    fn default() -> Self {
+        Self { log: None, max_bytes: 64 << 20, files: 4, keep_prompts: false }
+    }
+}
+
 /// What a requested model name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Requested {
@@ -70,6 +90,8 @@ pub struct Parts {
     pub scorer: Arc<dyn Scorer>,
     /// Where prompts go that the scorer has never seen the like of.
     pub out_of_domain: OutOfDomain,
+    /// What is kept of how good answers were.
+    pub outcomes: OutcomePolicy,
 }
 
 /// What happens to a prompt unlike the scorer's training data.
@@ -102,6 +124,8 @@ pub struct Snapshot {
     pub scorer: Arc<dyn Scorer>,
     /// Where prompts go that the scorer has never seen the like of.
     pub out_of_domain: OutOfDomain,
+    /// What is kept of how good answers were.
+    pub outcomes: OutcomePolicy,
 }
 
 impl Snapshot {
@@ -133,6 +157,7 @@ impl Snapshot {
             tenants: parts.tenants,
             scorer: parts.scorer,
             out_of_domain: parts.out_of_domain,
+            outcomes: parts.outcomes,
         }
     }
 
@@ -229,6 +254,13 @@ impl Snapshot {
             .collect();
         near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
         near.into_iter().take(3).map(|(_, known)| known).collect()
+    }
+
+    /// Whether prompts of this tenant may be kept.
+    #[must_use]
+    pub fn keeps_prompts(&self, tenant: TenantId) -> bool {
+        let own = self.tenants.tenant(tenant).and_then(|tenant| tenant.keep_prompts);
+        own.unwrap_or(self.outcomes.keep_prompts)
     }
 
     /// The tenant that a wildcard-free policy serves without keys.

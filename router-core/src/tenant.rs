@@ -20,6 +20,8 @@ pub struct Tenant {
     pub tags: Vec<(Box<str>, Box<str>)>,
     /// Hashes of its keys.
     pub keys: Vec<KeyHash>,
+    /// Whether its prompts may be kept; `None`: as the policy says.
+    pub keep_prompts: Option<bool>,
 }
 
 /// All tenants of a policy.

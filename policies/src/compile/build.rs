@@ -50,6 +50,7 @@ pub(super) fn build(
         tenants: Tenants::new(each(&file.tenants, &ids.tenants, tenant)),
         scorer: Arc::clone(&context.scorer),
         out_of_domain: out_of_domain(file, names, &ids),
+        outcomes: router_core::OutcomePolicy::default(),
     };
     Ok(Snapshot::new(context.generation, parts))
 }
@@ -252,6 +253,7 @@ fn cache(entry: &CacheSection) -> CachePolicy {
 fn tenant(name: &str, entry: &TenantEntry, id: TenantId) -> Tenant {
     let tag = |tag: &Named<At<String>>| (tag.name.value.as_str().into(), tag.value.value.as_str().into());
     Tenant {
+        keep_prompts: None,
         id,
         name: name.into(),
         tags: entry.tags.iter().map(tag).collect(),

@@ -144,10 +144,11 @@ impl Passage<'_> {
             Some(_) if self.decision.cache.read => ("miss", "miss"),
             _ => ("bypass", "pass"),
         };
+        self.remember(candidate.model, None);
         let own = watch.own();
         let headers = response.headers_mut();
         respond::explain(headers, self.snapshot, &self.decision.receipt);
-        respond::target(headers, self.snapshot, candidate, &self.digest.model);
+        respond::target(headers, self.snapshot, candidate.model, &self.digest.model);
         respond::effort(headers, cache, attempts, cost, own);
         self.app.metrics.overhead.with_label_values(&[path]).observe(own.as_secs_f64());
         response

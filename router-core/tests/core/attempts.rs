@@ -194,21 +194,21 @@ fn breakers_outlive_a_reload() {
 fn successes_teach_first_token_and_answer_length() {
     let world = world();
     let seen = || world.state.model(world.id("small")).expect("known");
-    assert_eq!((seen().first_token(), seen().mean_output_tokens()), (None, None));
+    assert_eq!((seen().first_token(), seen().mean_output_tokens(1_000)), (None, None));
     let answer = |millis, output| Outcome::Success {
         first_token: Duration::from_millis(millis),
         usage: Some(TokenUsage { output, ..TokenUsage::default() }),
     };
     world.settle("small", answer(200, 500), 1);
     assert_eq!(seen().first_token(), Some(Duration::from_millis(200)));
-    assert_eq!(seen().mean_output_tokens(), Some(500));
+    assert_eq!(seen().mean_output_tokens(1_000), Some(500));
     world.settle("small", answer(1_000, 100), 200);
     let first_token = seen().first_token().expect("seen").as_millis();
     assert!((950..=1_000).contains(&first_token), "{first_token}");
-    let output = seen().mean_output_tokens().expect("seen");
+    let output = seen().mean_output_tokens(1_000).expect("seen");
     assert!((100..=105).contains(&output), "{output}");
     world.settle("small", Outcome::Failure, 5);
-    assert_eq!(seen().mean_output_tokens(), Some(output), "failures teach neither");
+    assert_eq!(seen().mean_output_tokens(1_000), Some(output), "failures teach neither");
 }
 
 #[test]

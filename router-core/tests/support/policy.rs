@@ -253,6 +253,7 @@ impl Policy {
                 cache: self.cache,
                 tenants: Tenants::default(),
                 scorer: Arc::new(Stated),
+                outcomes: router_core::OutcomePolicy::default(),
                 out_of_domain: self
                     .out_of_domain
                     .map_or(OutOfDomain::Structure, |name| OutOfDomain::Model(names.model(name))),
