@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use router_core::{
-    Action, BreakerSettings, CachePolicy, Capabilities, Capability, Comparison, Condition, Dialect, Model,
+    Action, CachePolicy, Capabilities, Capability, Comparison, Condition, Dialect, Model,
     ModelId, Operator, OutOfDomain, Parts, Placement, PoolSettings, Prices, Pricing, Profile, Provider, Rule,
     Scorer, Snapshot, State, Tenants, Timeouts, TokenPrice, UpstreamModel,
 };
@@ -58,6 +58,7 @@ pub(crate) fn policy(state: &State, rules: usize, scorer: Arc<dyn Scorer>) -> Sn
             scorer,
             out_of_domain: OutOfDomain::Structure,
             outcomes: router_core::OutcomePolicy::default(),
+            attempts: router_core::AttemptPolicy::default(),
         },
     )
 }
@@ -72,7 +73,9 @@ fn provider(state: &State, name: &str, placement: Placement) -> Provider {
         api_key: None,
         headers: Vec::new(),
         timeouts: Timeouts::default(),
-        breaker: BreakerSettings::default(),
+        health: std::sync::Arc::default(),
+        weight: 1.0,
+        group: 0,
         pool: PoolSettings::default(),
         stream_usage: true,
     }

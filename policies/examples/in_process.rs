@@ -4,10 +4,10 @@
 
 use std::error::Error;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use router_classifiers::StructureScorer;
-use router_core::{Digest, Endpoint, Outcome, RouteRequest, State, TenantId, begin, decide};
+use router_core::{Digest, Endpoint, RouteRequest, Settled, State, TenantId, begin, decide};
 use router_policies::{Live, Origin, Setup};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -18,13 +18,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (policy, _warnings) =
         Live::open(Origin::File(path.into()), setup).map_err(|errors| format!("{}", errors[0]))?;
 
+    let mut rng = fastrand::Rng::new();
+
     // For each request: read its body, decide, claim an attempt, settle it.
     let body =
         br#"{"model": "auto", "messages": [{"role": "user", "content": "Thank the team for the cake."}]}"#;
     let snapshot = policy.snapshot();
     let digest = Digest::read(Endpoint::ChatCompletions, body, &state.fingerprint_key)?;
     let request = RouteRequest::new(&digest, TenantId::ANONYMOUS);
-    let decision = decide(&snapshot, &state, &request, Instant::now())?;
+    let decision = decide(&snapshot, &state, &request, Instant::now(), &mut rng)?;
     let first = &decision.candidates[0];
     let (model, provider) = snapshot.target(first.model).ok_or("a candidate is always in its snapshot")?;
     println!(
@@ -36,8 +38,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         first.expected_cost.unwrap_or_default(),
     );
 
-    let attempt = begin(&snapshot, &state, first, false, Instant::now())?;
+    let attempt = begin(&snapshot, &state, first, Instant::now(), &mut rng)?;
     // … ask the provider in your own way …
-    attempt.record(Outcome::Success { first_token: Duration::from_millis(120), usage: None }, Instant::now());
+    attempt.record(Settled::success(None), Instant::now());
     Ok(())
 }

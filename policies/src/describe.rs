@@ -79,7 +79,8 @@ fn redacted(_: &Secret) -> &'static str {
 }
 
 fn provider(provider: &Provider) -> Value {
-    let Provider { timeouts, breaker, pool, .. } = provider;
+    let Provider { timeouts, health, pool, .. } = provider;
+    let breaker = &health.breaker;
     json!({
         "dialect": provider.dialect.as_str(),
         "base_url": provider.base_url,

@@ -39,13 +39,16 @@ pub struct Setup {
     pub listeners: Vec<SocketAddr>,
     /// Where secrets come from; `None`: the process's environment, and files beside the policy.
     pub secrets: Option<Box<dyn SecretSource + Send + Sync>>,
+    /// Whether a reload may take away the last tenant. Not where other machines reach the router: anybody could
+    /// spend then.
+    pub may_lack_tenants: bool,
 }
 
 impl Setup {
-    /// With the process's own secrets.
+    /// With the process's own secrets, and tenants as the policy likes.
     #[must_use]
     pub fn new(state: Arc<State>, scorer: Arc<dyn Scorer>, listeners: Vec<SocketAddr>) -> Self {
-        Self { state, scorer, listeners, secrets: None }
+        Self { state, scorer, listeners, secrets: None, may_lack_tenants: true }
     }
 }
 
@@ -139,9 +142,19 @@ impl Live {
         let compiled = compile_text(&self.origin, &self.setup, &text, generation);
         *tried = text;
         let Compiled { snapshot, warnings } = compiled?;
+        if snapshot.tenants.is_empty() && !self.setup.may_lack_tenants {
+            return Err(vec![self.lacks_tenants()]);
+        }
         let before = self.current.swap(Arc::new(snapshot));
         let changed = diff(&before, &self.current.load());
         Ok(Reloaded { generation, changed, warnings })
+    }
+
+    fn lacks_tenants(&self) -> Diagnostic {
+        let shown = self.path().map_or_else(Default::default, Path::to_string_lossy);
+        let message = "no tenants are configured, but the router can be reached from other machines, so anybody could \
+                       spend: add [tenants.NAME] with keys";
+        Diagnostic::of_file(&shown, message)
     }
 
     /// A poisoned lock only means that the text tried last is unknown; trying again is harmless.

@@ -146,7 +146,7 @@ async fn explain(app: &Arc<App>, request: Request<Incoming>) -> Result<Response<
     let (tenant, known) =
         auth::authenticate(&snapshot, &head.headers).unwrap_or((router_core::TenantId::ANONYMOUS, None));
     let request = wishes.request(&digest, tenant, known);
-    let decided = decide(&snapshot, &app.state, &request, Instant::now());
+    let decided = decide(&snapshot, &app.state, &request, Instant::now(), &mut fastrand::Rng::new());
     Ok(json_response(StatusCode::OK, &Explanation::new(&snapshot, &decided)))
 }
 

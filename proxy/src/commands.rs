@@ -12,7 +12,7 @@ use router_core::Scorer;
 
 pub use check::check;
 pub use explain::explain;
-pub use serve::{listen, run, runtime, serve};
+pub use serve::{Signals, listen, run, runtime, serve};
 
 pub use crate::demo::demo;
 

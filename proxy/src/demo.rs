@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::args;
-use crate::commands::{listen, run, runtime, scorer};
+use crate::commands::{Signals, listen, run, runtime, scorer};
 use crate::log;
 use crate::sidecar::{Settings, Sidecar};
 
@@ -54,7 +54,7 @@ async fn play(options: &args::Demo) -> anyhow::Result<ExitCode> {
     if !options.json {
         print!("{}", report::what_next(&sidecar, providers.policy()));
     }
-    run(sidecar).await
+    run(sidecar, Signals::take()?).await
 }
 
 /// Sends the workload and waits for every answer.

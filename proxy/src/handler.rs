@@ -115,7 +115,7 @@ async fn forward(
     let body = watch.wait(body::read(incoming, &head.headers, &app.body_limits)).await?;
     let digest = Digest::read(endpoint, &body, &app.state.fingerprint_key)?;
     let request = wishes.request(&digest, tenant, known);
-    let decision = match decide(&snapshot, &app.state, &request, Instant::now()) {
+    let decision = match decide(&snapshot, &app.state, &request, Instant::now(), &mut fastrand::Rng::new()) {
         Ok(decision) => decision,
         Err(rejection) => return Ok(reject(&snapshot, account, endpoint, rejection)),
     };

@@ -21,6 +21,7 @@ pub mod models;
 pub mod ollama;
 pub mod outcomes;
 pub mod payload;
+pub mod quota;
 pub mod refusal;
 pub mod relay;
 pub mod reload;

@@ -49,7 +49,7 @@ pub struct Relay {
     settings: RelaySettings,
     settlement: Settlement,
     recorder: Option<Recorder>,
-    first_token: Option<Duration>,
+    begun: bool,
     /// Since when the provider is waited for; `None` while the caller is.
     waiting: Option<Instant>,
     timer: Pin<Box<Sleep>>,
@@ -87,7 +87,7 @@ impl Relay {
             settings,
             settlement,
             recorder,
-            first_token: None,
+            begun: false,
             waiting: None,
             _permit: permit,
         }
@@ -95,8 +95,8 @@ impl Relay {
 
     /// Takes in a chunk and makes whole events ready to go.
     fn accept(&mut self, chunk: Bytes) {
-        if self.first_token.is_none() {
-            self.first_token = Some(self.settlement.first_byte());
+        if !std::mem::replace(&mut self.begun, true) {
+            self.settlement.first_byte(true);
         }
         let Some(splitter) = &mut self.splitter else { return };
         splitter.push(chunk);
@@ -141,7 +141,7 @@ impl Relay {
     fn settle(&mut self) {
         self.phase = Phase::Done;
         let reading = self.tap.reading();
-        self.settlement.complete(self.first_token.unwrap_or_default(), &reading);
+        self.settlement.complete(&reading);
         self.settlement.account().close("ok");
         if let Some(recorder) = self.recorder.take() {
             recorder.store(&reading);

@@ -1,14 +1,18 @@
 //! Settles an attempt once its answer is over: health, tokens, money.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use router_core::{Attempt, Candidate, ModelId, Outcome, Pricing, Snapshot, TokenUsage, UpstreamModel, Usd};
+use router_core::{
+    Attempt, Candidate, ModelId, Outcome, Pricing, Settled, Snapshot, TokenUsage, UpstreamModel, Usd,
+};
 
 use crate::account::{Account, OTHER};
 use crate::metrics::{Charge, Metrics};
+use crate::quota;
 use crate::upstream::UpstreamFault;
 use crate::wire::reading::Reading;
+use http::HeaderMap;
 
 /// The names and prices an answer is charged by.
 #[derive(Clone, Debug)]
@@ -102,19 +106,29 @@ impl Settlement {
         &self.account
     }
 
-    /// The first byte of the answer is here. Returns how long it took.
-    pub fn first_byte(&mut self) -> Duration {
+    /// Takes note of the provider's own limits.
+    pub fn observe_quota(&self, headers: &HeaderMap) {
+        let (requests, tokens) = (quota::allowance(headers, "requests"), quota::allowance(headers, "tokens"));
+        if let Some(attempt) = self.attempt.as_ref().filter(|_| requests.is_some() || tokens.is_some()) {
+            attempt.observe_quota(requests, tokens, Instant::now());
+        }
+    }
+
+    /// The first byte of the answer is here: of a stream its first token, of a plain answer all of it.
+    pub fn first_byte(&mut self, streamed: bool) {
         self.answering = true;
+        if let Some(attempt) = self.attempt.as_mut().filter(|_| streamed) {
+            attempt.first_token(Instant::now());
+        }
         let elapsed = self.sent.elapsed();
         let (provider, model) = self.bill.names();
         self.metrics.first_token.with_label_values(&[provider, model]).observe(elapsed.as_secs_f64());
-        elapsed
     }
 
     /// The answer is complete. Returns its cost, where it has a price.
-    pub fn complete(&mut self, first_token: Duration, reading: &Reading) -> Option<Usd> {
+    pub fn complete(&mut self, reading: &Reading) -> Option<Usd> {
         let usage = reading.usage.as_ref().map(|usage| usage.tokens);
-        self.record(Outcome::Success { first_token, usage }, "ok");
+        self.record(Settled::success(usage), "ok");
         self.bill.charge(&self.metrics, self.account.tenant(), reading)
     }
 
@@ -123,14 +137,14 @@ impl Settlement {
         // A full pool says that this router is busy, not that the provider is ill.
         let outcome = match fault {
             UpstreamFault::PoolExhausted => Outcome::Cancelled,
-            _ => Outcome::Failure,
+            _ => Outcome::Failure { retry_after: None },
         };
         self.record(outcome, fault.label());
     }
 
     /// The stream broke off: what was seen of it is charged.
     pub fn truncate(&mut self, label: &'static str, reading: &Reading) {
-        self.record(Outcome::Failure, label);
+        self.record(Outcome::Failure { retry_after: None }, label);
         self.metrics.streams_truncated.with_label_values(&["upstream"]).inc();
         self.bill.charge(&self.metrics, self.account.tenant(), reading);
     }
@@ -149,11 +163,11 @@ impl Settlement {
         self.record(outcome, label);
     }
 
-    fn record(&mut self, outcome: Outcome, label: &'static str) {
+    fn record(&mut self, settled: impl Into<Settled>, label: &'static str) {
         let Some(attempt) = self.attempt.take() else { return };
         let (provider, model) = self.bill.names();
         self.metrics.upstream_requests.with_label_values(&[provider, model, label]).inc();
-        attempt.record(outcome, Instant::now());
+        attempt.record(settled, Instant::now());
     }
 }
 

@@ -200,7 +200,9 @@ fn assemble(
     addresses: &[SocketAddr],
 ) -> Result<App, StartError> {
     let state = Arc::new(State::new(Instant::now(), secret().map_err(system)?));
-    let setup = Setup::new(Arc::clone(&state), scorer, addresses.to_vec());
+    let mut setup = Setup::new(Arc::clone(&state), scorer, addresses.to_vec());
+    // The first address is the data plane's.
+    setup.may_lack_tenants = addresses.first().is_some_and(|data| data.ip().is_loopback());
     let (live, warnings) = Live::open(origin, setup).map_err(StartError::Policy)?;
     for warning in &warnings {
         tracing::warn!(event = "policy_warning", warning = %warning);

@@ -1,46 +1,39 @@
 //! One try at one provider: claimed, then settled.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use thiserror::Error;
+use fastrand::Rng;
 
+use crate::decision::Candidate;
+use crate::health::{Admission, Allowance, HealthSettings, Outcome, Refused};
 use crate::ids::ModelId;
-use crate::registry::BreakerSettings;
 use crate::session::SessionKey;
-use crate::state::{ModelState, State};
+use crate::state::State;
 use crate::tokens::TokenUsage;
 
-/// Why an attempt could not be claimed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum Refused {
-    /// The breaker opened, or its probe is out, since the decision.
-    #[error("the model's breaker is open")]
-    BreakerOpen,
-    /// The model is not known to this state.
-    #[error("the model belongs to another state")]
-    UnknownModel,
+/// How an attempt ended, and what it used where that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What the provider counted.
+    pub usage: Option<TokenUsage>,
 }
 
-/// How an attempt ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+impl Settled {
     /// A complete answer.
-    Success {
-        /// From the request sent to the first byte of the answer.
-        first_token: Duration,
-        /// What it used, where the provider said so.
-        usage: Option<TokenUsage>,
-    },
-    /// The provider failed: refused, reset, timed out, 5xx, cut short.
-    Failure,
-    /// The provider said 429. Not a failure of health.
-    RateLimited,
-    /// The provider refused the caller's request (4xx). Nothing against the provider.
-    CallerFault,
-    /// The caller went away, or another attempt won. Says nothing about the provider.
-    Cancelled,
+    #[must_use]
+    pub fn success(usage: Option<TokenUsage>) -> Self {
+        let answer_tokens = usage.map_or(0, |usage| u32::try_from(usage.completion()).unwrap_or(u32::MAX));
+        Self { outcome: Outcome::Success { answer_tokens }, usage }
+    }
+}
+
+impl From<Outcome> for Settled {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, usage: None }
+    }
 }
 
 /// A claimed attempt. Settle it with [`record`](Attempt::record); dropped, it counts as cancelled.
@@ -49,29 +42,34 @@ pub enum Outcome {
 pub struct Attempt {
     state: Arc<State>,
     model: ModelId,
-    settings: BreakerSettings,
-    probe: bool,
+    settings: Arc<HealthSettings>,
+    admission: Admission,
     session: Option<SessionKey>,
-    settled: bool,
+    rng: Rng,
 }
 
 impl Attempt {
-    /// Claims an attempt. With `force`, the breaker is passed by: for the last candidate standing.
+    /// Claims an attempt at a candidate.
     pub(crate) fn claim(
         state: &Arc<State>,
-        model: ModelId,
-        settings: BreakerSettings,
-        force: bool,
+        candidate: &Candidate,
+        settings: &Arc<HealthSettings>,
         now: Instant,
+        rng: &mut Rng,
     ) -> Result<Self, Refused> {
-        let target = state.model(model).ok_or(Refused::UnknownModel)?;
-        let probe = match target.breaker.admit(now) {
-            Some(probe) => probe,
-            None if force => false,
-            None => return Err(Refused::BreakerOpen),
+        let health = &state.model(candidate.model).ok_or(Refused::Saturated { limit: 0 })?.health;
+        let admission = match health.admit(candidate.size, settings, now) {
+            Err(_) if candidate.last_standing => health.admit_last_standing(candidate.size, settings, now)?,
+            admitted => admitted?,
         };
-        target.in_flight.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { state: Arc::clone(state), model, settings, probe, session: None, settled: false })
+        Ok(Self {
+            state: Arc::clone(state),
+            model: candidate.model,
+            settings: Arc::clone(settings),
+            admission,
+            session: None,
+            rng: rng.fork(),
+        })
     }
 
     /// A success lets the model hold this conversation.
@@ -86,42 +84,29 @@ impl Attempt {
         self.model
     }
 
+    /// The first token of a stream has arrived. Only the first call counts.
+    pub fn first_token(&mut self, now: Instant) {
+        self.admission.first_token(&self.settings, now);
+    }
+
+    /// Takes note of the provider's own limits, as its headers tell them.
+    pub fn observe_quota(&self, requests: Option<Allowance>, tokens: Option<Allowance>, now: Instant) {
+        self.admission.observe_quota(requests, tokens, now);
+    }
+
     /// Settles the attempt.
-    pub fn record(mut self, outcome: Outcome, now: Instant) {
-        self.settle(outcome, Some(now));
-    }
-
-    fn target(&self) -> Option<&ModelState> {
-        self.state.model(self.model)
-    }
-
-    fn settle(&mut self, outcome: Outcome, now: Option<Instant>) {
-        if std::mem::replace(&mut self.settled, true) {
+    pub fn record(self, settled: impl Into<Settled>, now: Instant) {
+        let Settled { outcome, usage } = settled.into();
+        let Self { state, model, settings, admission, session, mut rng } = self;
+        admission.record(outcome, &settings, now, &mut rng);
+        if !matches!(outcome, Outcome::Success { .. }) {
             return;
         }
-        let Some(target) = self.target() else { return };
-        target.in_flight.fetch_sub(1, Ordering::Relaxed);
-        match (outcome, now) {
-            (Outcome::Success { first_token, usage }, _) => {
-                target.breaker.succeed(self.probe);
-                target.observe_first_token(first_token);
-                if let (Some(session), Some(now)) = (self.session, now) {
-                    self.state.sessions.hold(session, self.model, now);
-                }
-                if let Some(usage) = usage {
-                    target.observe_output(usage.prompt(), usage.completion());
-                }
-            }
-            (Outcome::Failure, Some(now)) => target.breaker.fail(self.probe, &self.settings, now),
-            // The provider was there and answered: as a probe that is enough.
-            (Outcome::CallerFault | Outcome::RateLimited, _) if self.probe => target.breaker.succeed(true),
-            _ => target.breaker.release(self.probe),
+        if let Some(session) = session {
+            state.sessions.hold(session, model, now);
         }
-    }
-}
-
-impl Drop for Attempt {
-    fn drop(&mut self) {
-        self.settle(Outcome::Cancelled, None);
+        if let (Some(usage), Some(target)) = (usage, state.model(model)) {
+            target.observe_output(usage.prompt(), usage.completion());
+        }
     }
 }

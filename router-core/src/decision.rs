@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use crate::capability::Capability;
 use crate::dialect::Dialect;
+use crate::health::{Refused, Size};
 use crate::ids::{ModelId, ProfileIndex, ProviderId, RuleIndex};
 use crate::money::Usd;
 use crate::profile::{Band, Objective};
@@ -24,8 +25,12 @@ pub struct Candidate {
     pub placement: Placement,
     /// What the request is expected to cost there; `None` for an unpriced model.
     pub expected_cost: Option<Usd>,
+    /// The request's size, as the provider's health is told it.
+    pub size: Size,
     /// The attempt's deadlines.
     pub timeouts: Timeouts,
+    /// Whether it is tried although it takes no requests now, because nobody else is left.
+    pub last_standing: bool,
 }
 
 /// Why a model was not chosen.
@@ -33,6 +38,8 @@ pub struct Candidate {
 pub enum Verdict {
     /// The first choice.
     Chosen,
+    /// Takes no requests now, but is tried nevertheless, because nobody else is left.
+    LastStanding,
     /// Stands by as the n-th choice, from 2.
     Standby(u8),
     /// Speaks another dialect.
@@ -47,8 +54,8 @@ pub enum Verdict {
     Band(Band),
     /// Expected to cost more than the limit, or has no price where a limit holds.
     CostLimit,
-    /// Its breaker is open for so long.
-    Unhealthy(Duration),
+    /// Takes no requests now.
+    Unhealthy(Refused),
 }
 
 /// One model that was looked at.
@@ -123,6 +130,7 @@ impl std::fmt::Display for Verdict {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Chosen => f.write_str("chosen"),
+            Self::LastStanding => f.write_str("chosen as the last one standing, although unhealthy"),
             Self::Standby(rank) => write!(f, "stands by as number {rank}"),
             Self::Dialect(dialect) => write!(f, "speaks {dialect}"),
             Self::Lacks(capability) => write!(f, "lacks {}", capability.as_str()),
@@ -130,9 +138,7 @@ impl std::fmt::Display for Verdict {
             Self::Placement(placement) => write!(f, "is {placement}"),
             Self::Band(band) => write!(f, "left out by band {band} without fallback"),
             Self::CostLimit => f.write_str("costs more than the limit, or has no price"),
-            Self::Unhealthy(open_for) => {
-                write!(f, "unhealthy, breaker open for {:.0} s more", open_for.as_secs_f64())
-            }
+            Self::Unhealthy(refused) => write!(f, "takes no requests now: {refused}"),
         }
     }
 }

@@ -8,19 +8,24 @@
 //! 3. [`Attempt::record`] settles it. An attempt that is dropped releases what it held as cancelled.
 
 mod attempt;
-mod breaker;
+pub mod balance;
+pub mod breaker;
 mod cache;
 mod capability;
+pub mod concurrency;
 mod decision;
 mod dialect;
 mod digest;
 mod estimate;
+pub mod health;
+pub mod hedge;
 pub mod ids;
 pub mod money;
 mod profile;
 mod registry;
 mod rejection;
 mod request;
+pub mod retry;
 mod router;
 mod rule;
 pub mod score;
@@ -29,29 +34,33 @@ mod session;
 mod snapshot;
 mod state;
 mod tenant;
+mod timeline;
 pub mod tokens;
 
-pub use attempt::{Attempt, Outcome, Refused};
-pub use breaker::{Breaker, BreakerState};
+pub use attempt::{Attempt, Settled};
+pub use breaker::{BreakerSettings, Phase};
 pub use cache::{CacheKey, Entry, Framing, ResponseCache};
 pub use capability::{Capabilities, Capability};
 pub use decision::{CachePlan, Candidate, Considered, Decision, Receipt, Verdict};
 pub use dialect::{Dialect, Endpoint};
 pub use digest::{BodyFault, Changes, Digest, Fingerprint, FingerprintKey, Splices, Temperature};
 pub use estimate::estimate_tokens;
+pub use health::{HealthSettings, HealthView, Outcome, Refused};
+pub use hedge::HedgeSettings;
 pub use ids::{ModelId, ProfileIndex, ProviderId, RuleIndex, TenantId};
 pub use money::{TokenPrice, Usd};
 pub use profile::{Band, Bands, Objective, Profile};
-pub use registry::{
-    BreakerSettings, Model, Placement, PoolSettings, Pricing, Provider, Secret, Timeouts, UpstreamModel,
-};
+pub use registry::{Model, Placement, PoolSettings, Pricing, Provider, Secret, Timeouts, UpstreamModel};
 pub use rejection::{Fault, Reason, Rejection};
 pub use request::{CacheWish, RouteRequest};
+pub use retry::RetrySettings;
 pub use router::{begin, decide};
 pub use rule::{Action, CacheRule, Comparison, Condition, Facts, Operator, Rule, Tags};
 pub use score::{Assessment, Domain, MAX_TERMS, Prompt, Scorer, Term};
 pub use session::{SessionKey, Sessions};
-pub use snapshot::{CachePolicy, OutOfDomain, OutcomePolicy, Parts, Requested, Snapshot};
+pub use snapshot::{
+    AttemptPolicy, CachePolicy, HoldBack, OutOfDomain, OutcomePolicy, Parts, Requested, Snapshot,
+};
 pub use state::{IdsExhausted, ModelState, State};
 pub use tenant::{KeyHash, Tenant, Tenants};
 pub use tokens::{Prices, TokenUsage};

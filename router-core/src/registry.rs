@@ -5,5 +5,5 @@ mod provider;
 mod secret;
 
 pub use model::{Model, Pricing, UpstreamModel};
-pub use provider::{BreakerSettings, Placement, PoolSettings, Provider, Timeouts};
+pub use provider::{Placement, PoolSettings, Provider, Timeouts};
 pub use secret::Secret;

@@ -6,11 +6,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use fastrand::Rng;
 use smallvec::SmallVec;
 
-use crate::attempt::{Attempt, Refused};
+use crate::attempt::Attempt;
 use crate::decision::{CachePlan, Candidate, Decision, Receipt};
 use crate::digest::Temperature;
+use crate::health::Refused;
 use crate::ids::{ModelId, ProfileIndex};
 use crate::profile::{Bands, Objective, Profile};
 use crate::registry::Placement;
@@ -32,6 +34,7 @@ pub fn decide(
     state: &State,
     request: &RouteRequest<'_>,
     now: Instant,
+    rng: &mut Rng,
 ) -> Result<Decision, Rejection> {
     let digest = request.digest;
     let assessment = snapshot.scorer.score(&digest.prompt());
@@ -63,7 +66,7 @@ pub fn decide(
     };
     let chosen = selection
         .refuse(snapshot, request, action)
-        .and_then(|()| selection.choose(snapshot, state, request, action, &mut receipt, now));
+        .and_then(|()| selection.choose(snapshot, state, request, action, &mut receipt, now, rng));
     match chosen {
         Ok(candidates) => Ok(Decision {
             candidates,
@@ -76,19 +79,21 @@ pub fn decide(
     }
 }
 
-/// Claims an attempt at `candidate`. `last` says that no other candidate is left: then its breaker is passed by.
+/// Claims an attempt at `candidate`: a place in flight, its part of the provider's quota, the half-open probe. The last one standing is
+/// tried whatever is known of it.
 ///
 /// # Errors
-/// [`Refused`] where the breaker opened since the decision; try the next candidate.
+/// [`Refused`] where the model takes no requests any more since the decision; try the next candidate.
 pub fn begin(
     snapshot: &Snapshot,
     state: &Arc<State>,
     candidate: &Candidate,
-    last: bool,
     now: Instant,
+    rng: &mut Rng,
 ) -> Result<Attempt, Refused> {
-    let settings = snapshot.provider(candidate.provider).map(|provider| provider.breaker).unwrap_or_default();
-    Attempt::claim(state, candidate.model, settings, last, now)
+    let settings = snapshot.provider(candidate.provider).map(|provider| Arc::clone(&provider.health));
+    let settings = settings.unwrap_or_default();
+    Attempt::claim(state, candidate, &settings, now, rng)
 }
 
 /// Who chooses among which models: the caller, a rule or a profile.
@@ -160,6 +165,7 @@ impl Selection {
         action: &Action,
         receipt: &mut Receipt,
         now: Instant,
+        rng: &mut Rng,
     ) -> Result<SmallVec<[Candidate; 4]>, Reason> {
         let max_cost = [request.max_cost, action.max_cost].into_iter().flatten().min();
         let outside = receipt.assessment.domain == Domain::Outside && self.profile.is_some();
@@ -185,7 +191,7 @@ impl Selection {
         receipt.holder = choice.holder;
         let others = self.candidates.iter().copied().filter(|model| Some(*model) != preferred);
         let candidates: SmallVec<[ModelId; 8]> = preferred.into_iter().chain(others).collect();
-        choice.choose(&candidates, receipt)
+        choice.choose(&candidates, receipt, rng)
     }
 }
 

@@ -1,15 +1,19 @@
 //! Which of the candidates are admissible, and in which order they are tried.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 use std::time::Instant;
 
+use fastrand::Rng;
 use smallvec::SmallVec;
 
+use crate::balance::{self, Ask, choose, eject};
 use crate::decision::{Candidate, Considered, Receipt, Verdict};
+use crate::health::{Health, Size};
 use crate::ids::ModelId;
 use crate::money::Usd;
 use crate::profile::{Band, Objective};
-use crate::registry::{Model, Placement, Provider};
+use crate::registry::{Model, Placement, Pricing, Provider};
 use crate::rejection::Reason;
 use crate::request::RouteRequest;
 use crate::snapshot::Snapshot;
@@ -39,15 +43,17 @@ pub(crate) struct Choice<'a, 'r> {
 
 /// One admissible model with what it is ordered by.
 #[derive(Clone, Copy)]
-struct Ranked {
+struct Ranked<'a> {
     candidate: Candidate,
+    pricing: Pricing,
     tier: u8,
     /// Answer tokens expected of it.
     output: u64,
     group: Group,
     /// Fits only an answer that stays below the stated limit. Most providers refuse such a request, so it goes last.
     tight: bool,
-    unhealthy: bool,
+    health: &'a Arc<Health>,
+    provider: &'a Provider,
 }
 
 /// Whom the band lets go first.
@@ -63,67 +69,86 @@ enum Group {
     Fallback,
 }
 
-impl Choice<'_, '_> {
+type Ranking<'a> = SmallVec<[Ranked<'a>; 8]>;
+
+impl<'a> Choice<'a, '_> {
     /// Looks at every candidate, writes each one's fate into the receipt and returns the order of attempts.
     pub(crate) fn choose(
         &self,
         candidates: &[ModelId],
         receipt: &mut Receipt,
+        rng: &mut Rng,
     ) -> Result<SmallVec<[Candidate; 4]>, Reason> {
-        let mut ranked: SmallVec<[Ranked; 8]> = SmallVec::new();
+        let mut ranked = Ranking::new();
         for id in candidates {
             let Some((model, provider)) = self.snapshot.target(*id) else { continue };
-            let output = self.output_tokens(model);
+            let output = self.output_tokens(model, &ranked);
             let expected_cost = self.expected_cost(model, output);
             let verdict = match self.inadmissible(model, provider, expected_cost, output) {
                 Some(verdict) => verdict,
                 None => {
-                    ranked.push(self.rank(model, provider, expected_cost, output));
+                    ranked.extend(self.rank(model, provider, expected_cost, output));
                     Verdict::Chosen
                 }
             };
             receipt.considered.push(Considered { model: *id, expected_cost, verdict });
         }
         self.drop_fallbacks(&mut ranked, receipt);
-        self.drop_unhealthy(&mut ranked, receipt);
+        self.drop_ejected(&mut ranked, receipt);
         ranked.sort_by(|a, b| self.order(a, b));
+        self.balance(&mut ranked, rng);
         place_verdicts(&ranked, receipt);
         let Some(first) = ranked.first() else { return Err(self.reason(receipt)) };
         receipt.output_tokens = first.output;
         Ok(ranked.iter().map(|ranked| ranked.candidate).collect())
     }
 
-    fn rank(&self, model: &Model, provider: &Provider, expected_cost: Option<Usd>, output: u64) -> Ranked {
+    fn rank(
+        &self,
+        model: &'a Model,
+        provider: &'a Provider,
+        expected_cost: Option<Usd>,
+        output: u64,
+    ) -> Option<Ranked<'a>> {
+        let limits = [self.request.digest.max_output_tokens, self.max_output_tokens];
+        let longest = limits.into_iter().flatten().min().unwrap_or(0);
+        let room = self.request.digest.prompt_tokens.saturating_add(longest);
+        Some(Ranked {
+            candidate: Candidate {
+                model: model.id,
+                provider: provider.id,
+                placement: provider.placement,
+                expected_cost,
+                size: Size {
+                    prompt_tokens: tokens(self.request.digest.prompt_tokens),
+                    answer_tokens: tokens(output),
+                },
+                timeouts: provider.timeouts,
+                last_standing: false,
+            },
+            pricing: model.pricing,
+            tier: model.tier,
+            output,
+            group: self.group(model, provider),
+            tight: model.context_tokens.is_some_and(|context| room > context),
+            health: &self.state.model(model.id)?.health,
+            provider,
+        })
+    }
+
+    fn group(&self, model: &Model, provider: &Provider) -> Group {
         let wanted = match self.band {
             None => provider.placement,
             Some(Band::External) => Placement::External,
             Some(Band::Internal | Band::Hybrid) => Placement::Internal,
         };
         let holds = self.holder == Some(model.id);
-        let group = match self.preferred {
+        match self.preferred {
             _ if holds && self.request.digest.prompt().tool_loop => Group::Locked,
             Some(preferred) if preferred == model.id => Group::Preferred,
             // Near a threshold the gain of moving a conversation is smaller than the loss.
             _ if provider.placement == wanted || (holds && self.near_threshold) => Group::Inside,
             _ => Group::Fallback,
-        };
-        let limits = [self.request.digest.max_output_tokens, self.max_output_tokens];
-        let longest = limits.into_iter().flatten().min().unwrap_or(0);
-        let room = self.request.digest.prompt_tokens.saturating_add(longest);
-        let open_for = self.state.model(model.id).map(|state| state.breaker.open_for(self.now));
-        Ranked {
-            candidate: Candidate {
-                model: model.id,
-                provider: provider.id,
-                placement: provider.placement,
-                expected_cost,
-                timeouts: provider.timeouts,
-            },
-            tier: model.tier,
-            output,
-            group,
-            tight: model.context_tokens.is_some_and(|context| room > context),
-            unhealthy: open_for.is_some_and(|open_for| !open_for.is_zero()),
         }
     }
 
@@ -155,10 +180,15 @@ impl Choice<'_, '_> {
         self.max_cost.is_some_and(too_dear).then_some(Verdict::CostLimit)
     }
 
-    /// How long the answer is expected to be: what this model's answers were lately, within the stated limit.
-    fn output_tokens(&self, model: &Model) -> u64 {
+    /// How long the answer is expected to be: what this model's answers were lately, within the stated limit. Models of equal price
+    /// and tier are expected to answer alike, so that chance does not tell them apart.
+    fn output_tokens(&self, model: &Model, ranked: &[Ranked<'_>]) -> u64 {
         if !self.request.digest.endpoint().generates() {
             return 0;
+        }
+        let like = |ranked: &&Ranked<'_>| ranked.pricing == model.pricing && ranked.tier == model.tier;
+        if let Some(equal) = ranked.iter().find(like) {
+            return equal.output;
         }
         let seen = self
             .state
@@ -178,7 +208,7 @@ impl Choice<'_, '_> {
     }
 
     /// In bands internal and external without fallback, the other placement does not stand by.
-    fn drop_fallbacks(&self, ranked: &mut SmallVec<[Ranked; 8]>, receipt: &mut Receipt) {
+    fn drop_fallbacks(&self, ranked: &mut Ranking<'a>, receipt: &mut Receipt) {
         let Some(band @ (Band::Internal | Band::External)) = self.band else { return };
         if self.fallback {
             return;
@@ -189,22 +219,48 @@ impl Choice<'_, '_> {
         ranked.retain(|ranked| ranked.group != Group::Fallback);
     }
 
-    /// Leaves out models whose breaker is open, unless that would leave none: the last one standing is always tried.
-    fn drop_unhealthy(&self, ranked: &mut SmallVec<[Ranked; 8]>, receipt: &mut Receipt) {
-        if ranked.iter().all(|ranked| ranked.unhealthy) {
-            return;
+    /// Leaves out models that take no requests now, unless that would leave none: the last one standing is always tried, alone.
+    fn drop_ejected(&self, ranked: &mut Ranking<'a>, receipt: &mut Receipt) {
+        let Some(size) = ranked.first().map(|ranked| ranked.candidate.size) else { return };
+        let standing = eject(&balanced(ranked), size, self.now);
+        for (index, refused) in &standing.ejected {
+            mark(receipt, ranked[*index].candidate.model, Verdict::Unhealthy(*refused));
         }
-        for dropped in ranked.iter().filter(|ranked| ranked.unhealthy) {
-            let model = dropped.candidate.model;
-            let open_for = self.state.model(model).map(|state| state.breaker.open_for(self.now));
-            mark(receipt, model, Verdict::Unhealthy(open_for.unwrap_or_default()));
+        if let Some(last) = standing.last {
+            ranked[last].candidate.last_standing = true;
         }
-        ranked.retain(|ranked| !ranked.unhealthy);
+        let kept: Ranking<'a> =
+            standing.admitted.iter().chain(&standing.last).map(|index| ranked[*index]).collect();
+        *ranked = kept;
+    }
+
+    /// Among neighbours that nothing tells apart, health and load decide.
+    fn balance(&self, ranked: &mut Ranking<'a>, rng: &mut Rng) {
+        let mut start = 0;
+        while start < ranked.len() {
+            let alike = |other: &Ranked<'_>| self.order(&ranked[start], other) == Ordering::Equal;
+            let end = start + ranked[start..].iter().take_while(|other| alike(other)).count();
+            self.balance_equals(&mut ranked[start..end], rng);
+            start = end;
+        }
+    }
+
+    fn balance_equals(&self, mut equals: &mut [Ranked<'a>], rng: &mut Rng) {
+        while equals.len() > 1 {
+            let home = equals.iter().position(|ranked| self.holder == Some(ranked.candidate.model));
+            let ask = Ask { size: equals[0].candidate.size, home, ..Ask::default() };
+            let chosen = choose(&balanced(equals), &ask, self.now, rng);
+            let Some(index) = chosen.map(|choice| choice.index).filter(|index| *index < equals.len()) else {
+                return;
+            };
+            equals.swap(0, index);
+            equals = &mut equals[1..];
+        }
     }
 
     /// The order of attempts. A stable sort keeps the policy's order among equals.
-    fn order(&self, a: &Ranked, b: &Ranked) -> Ordering {
-        let cost = |ranked: &Ranked| ranked.candidate.expected_cost.unwrap_or(Usd::MAX);
+    fn order(&self, a: &Ranked<'_>, b: &Ranked<'_>) -> Ordering {
+        let cost = |ranked: &Ranked<'_>| ranked.candidate.expected_cost.unwrap_or(Usd::MAX);
         let dearness = cost(a).cmp(&cost(b));
         (a.tight, a.group).cmp(&(b.tight, b.group)).then_with(|| match self.objective {
             Objective::Cheapest => dearness,
@@ -234,15 +290,32 @@ impl Choice<'_, '_> {
 /// (Azure LLM inference 2023, conversations), rounded up to stay on the dear side.
 const OUTPUT_PRIOR_TOKENS: u64 = 256;
 
+/// The part of a ranking that health and load are judged by.
+fn balanced<'r>(ranked: &'r [Ranked<'_>]) -> SmallVec<[balance::Candidate<'r>; 8]> {
+    let candidate = |ranked: &Ranked<'r>| balance::Candidate {
+        health: ranked.health,
+        settings: &ranked.provider.health,
+        weight: ranked.provider.weight,
+        group: ranked.provider.group,
+    };
+    ranked.iter().map(candidate).collect()
+}
+
+/// A count of tokens as the health of a provider is told it.
+fn tokens(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
 fn mark(receipt: &mut Receipt, model: ModelId, verdict: Verdict) {
     for considered in receipt.considered.iter_mut().filter(|considered| considered.model == model) {
         considered.verdict = verdict;
     }
 }
 
-fn place_verdicts(ranked: &[Ranked], receipt: &mut Receipt) {
+fn place_verdicts(ranked: &[Ranked<'_>], receipt: &mut Receipt) {
     for (position, ranked) in ranked.iter().enumerate() {
         let verdict = match position {
+            0 if ranked.candidate.last_standing => Verdict::LastStanding,
             0 => Verdict::Chosen,
             n => Verdict::Standby(u8::try_from(n + 1).unwrap_or(u8::MAX)),
         };

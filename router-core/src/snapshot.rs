@@ -7,9 +7,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::hedge::HedgeSettings;
 use crate::ids::{ModelId, ProfileIndex, ProviderId, RuleIndex, TenantId};
 use crate::profile::Profile;
 use crate::registry::{Model, Provider};
+use crate::retry::RetrySettings;
 use crate::rule::{Facts, Rule};
 use crate::score::Scorer;
 use crate::tenant::Tenants;
@@ -56,6 +58,31 @@ impl Default for OutcomePolicy {
     }
 }
 
+/// How attempts follow and accompany each other. Everything that costs extra calls or waiting is off by default.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AttemptPolicy {
+    /// How often and how soon a failed attempt is followed by another.
+    pub retry: RetrySettings,
+    /// When a second attempt is sent beside a late first one; `None`: never.
+    pub hedge: Option<HedgeSettings>,
+    /// No first token after so long: the next candidate is asked. The last candidate is never cut. `None`: only the
+    /// provider's own limits hold.
+    pub first_token: Option<Duration>,
+    /// How much of a stream is held back, so that a bad beginning can still be replaced.
+    pub hold_back: HoldBack,
+    /// Whether a hybrid answer is checked, and another model asked where it fails.
+    pub escalate: bool,
+}
+
+/// How much of a stream is held back before the caller sees any of it. Zero of both: nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HoldBack {
+    /// Until so many bytes have come,
+    pub bytes: usize,
+    /// or so much time has passed since the first of them.
+    pub time: Duration,
+}
+
 /// What a requested model name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Requested {
@@ -92,6 +119,8 @@ pub struct Parts {
     pub out_of_domain: OutOfDomain,
     /// What is kept of how good answers were.
     pub outcomes: OutcomePolicy,
+    /// How failed attempts are followed by others.
+    pub attempts: AttemptPolicy,
 }
 
 /// What happens to a prompt unlike the scorer's training data.
@@ -126,6 +155,8 @@ pub struct Snapshot {
     pub out_of_domain: OutOfDomain,
     /// What is kept of how good answers were.
     pub outcomes: OutcomePolicy,
+    /// How failed attempts are followed by others.
+    pub attempts: AttemptPolicy,
 }
 
 impl Snapshot {
@@ -158,6 +189,7 @@ impl Snapshot {
             scorer: parts.scorer,
             out_of_domain: parts.out_of_domain,
             outcomes: parts.outcomes,
+            attempts: parts.attempts,
         }
     }
 

@@ -1,16 +1,18 @@
 //! What outlives a reload: breakers, counters, cache.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use thiserror::Error;
 
-use crate::breaker::Breaker;
 use crate::cache::ResponseCache;
 use crate::digest::FingerprintKey;
+use crate::health::Health;
+use crate::hedge::Hedge;
 use crate::ids::{ModelId, ProviderId, TenantId};
+use crate::retry::RetryBudget;
 use crate::session::Sessions;
 
 /// More different names than a process can tell apart. Restarting forgets the old ones.
@@ -25,12 +27,10 @@ pub struct IdsExhausted {
 /// What is known about one model as one provider serves it.
 #[derive(Debug)]
 pub struct ModelState {
-    /// Whether it is in rotation.
-    pub breaker: Breaker,
-    /// Attempts in flight.
-    pub in_flight: AtomicU64,
-    /// Exponentially weighted time to the first token, in nanoseconds; 0 before the first answer.
-    first_token_nanos: AtomicU64,
+    /// Breaker, latency, penalties, attempts in flight.
+    pub health: Arc<Health>,
+    /// When a second attempt is worth it.
+    pub hedge: Hedge,
     /// Exponentially weighted answer length in tokens × 16, by prompt size; 0 before the first answer of that size.
     output_tokens_x16: [AtomicU64; PROMPT_SIZES],
 }
@@ -48,18 +48,10 @@ fn move_mean(mean: &AtomicU64, seen: u64) {
 impl ModelState {
     fn new(origin: Instant) -> Self {
         Self {
-            breaker: Breaker::new(origin),
-            in_flight: AtomicU64::new(0),
-            first_token_nanos: AtomicU64::new(0),
+            health: Arc::new(Health::new(origin)),
+            hedge: Hedge::new(),
             output_tokens_x16: Default::default(),
         }
-    }
-
-    /// The running mean of the time to the first token, where one was seen.
-    #[must_use]
-    pub fn first_token(&self) -> Option<std::time::Duration> {
-        let nanos = self.first_token_nanos.load(Ordering::Relaxed);
-        (nanos > 0).then(|| std::time::Duration::from_nanos(nanos))
     }
 
     /// The running mean of the length of answers to prompts of about this size, in tokens. Where none was seen, that of the nearest
@@ -74,10 +66,6 @@ impl ModelState {
             .map(|at| self.output_tokens_x16[at].load(Ordering::Relaxed))
             .find(|mean| *mean > 0)
             .map(|mean| mean.div_ceil(16))
-    }
-
-    pub(crate) fn observe_first_token(&self, elapsed: std::time::Duration) {
-        move_mean(&self.first_token_nanos, elapsed.as_nanos() as u64);
     }
 
     pub(crate) fn observe_output(&self, prompt_tokens: u64, tokens: u64) {
@@ -125,6 +113,8 @@ pub struct State {
     pub cache: ResponseCache,
     /// Which model holds which conversation.
     pub sessions: Sessions,
+    /// How many failed attempts may be followed by another.
+    pub retries: RetryBudget,
     /// The process's secret for fingerprints.
     pub fingerprint_key: FingerprintKey,
     origin: Instant,
@@ -145,6 +135,7 @@ impl State {
             models: boxcar::Vec::new(),
             cache: ResponseCache::new(crate::snapshot::CachePolicy::default().max_bytes),
             sessions: Sessions::default(),
+            retries: RetryBudget::new(origin),
             fingerprint_key: FingerprintKey::new(secret.0, secret.1),
             origin,
         }

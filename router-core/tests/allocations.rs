@@ -38,7 +38,9 @@ fn allocations(policy: &Policy) -> u64 {
     let digest = ask.digest(&world.state.fingerprint_key);
     let request = ask.route(&digest);
     let counted = measure(|| {
-        let decision = decide(&world.snapshot, &world.state, &request, world.now).expect("admitted");
+        let decision =
+            decide(&world.snapshot, &world.state, &request, world.now, &mut fastrand::Rng::with_seed(3))
+                .expect("admitted");
         assert!(decision.receipt.rule.is_some());
     });
     counted.count_total

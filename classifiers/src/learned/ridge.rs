@@ -62,14 +62,14 @@ impl Head {
 }
 
 /// λ. Flat between 4 and 16 from 700 to 14,000 rows (5-fold APGR on MMLU, MMLU-Pro and MATH moves by less than 0.004).
-const PENALTY: f64 = 10.0;
+const PENALTY: f64 = 6.0;
 
 /// Rare words deserve more freedom than common ones: columns are scaled by (1 + ln(n / df))^0.8, worth 0.004 of APGR.
 const RARITY_POWER: f32 = 0.8;
 
 /// Standardised structure columns enter at this scale: beside rows of unit length they are strongly shrunk, so that length
 /// is used as far as it helps and cannot drown the words.
-const DENSE_SCALE: f32 = 0.05;
+const DENSE_SCALE: f32 = 0.025;
 
 /// Added to the deviation of a structure column, so that a column that hardly varies is not blown up.
 const DENSE_FLOOR: f32 = 0.05;

@@ -11,7 +11,8 @@ pub const HEAD_BYTES: usize = 24 * 1024;
 /// Bytes read from the end of a text that is longer than [`HEAD_BYTES`].
 pub const TAIL_BYTES: usize = 4 * 1024;
 
-/// One word, folded to lower case.
+/// One word, folded to lower case, or one symbol of a formula (`+ - * / = < > ^ % | $ \ ?` and those beyond ASCII), which is
+/// shown like a word but not counted as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Word {
     /// Hash of the folded word; apostrophes are passed over.
@@ -91,6 +92,13 @@ const MARK: u8 = 6;
 const NONE: u8 = 0;
 
 static CLASS: [u8; 256] = classes();
+
+const fn is_symbol(byte: u8) -> bool {
+    matches!(
+        byte,
+        b'+' | b'-' | b'*' | b'/' | b'=' | b'<' | b'>' | b'^' | b'%' | b'|' | b'$' | b'\\' | b'?'
+    )
+}
 
 const fn classes() -> [u8; 256] {
     let mut table = [NONE; 256];
@@ -250,7 +258,14 @@ impl<'a, F: FnMut(Word)> Reader<'a, F> {
         let before = self.line;
         self.visible();
         self.content |= !matches!(byte, b',' | b'.' | b'!');
+        if is_symbol(byte) {
+            self.symbol(step(SEED, byte));
+        }
         self.count_mark(byte, next, before, after_word, at.checked_sub(1).map_or(b' ', |i| bytes[i]));
+    }
+
+    fn symbol(&mut self, hash: u32) {
+        (self.each)(Word { hash, cue: None, len: 1, ending: 0 });
     }
 
     fn count_mark(&mut self, byte: u8, next: u8, before: LineStart, after_word: bool, previous: u8) {
@@ -299,7 +314,7 @@ impl<'a, F: FnMut(Word)> Reader<'a, F> {
                 self.end_word();
             }
             Wide::Apostrophe if self.len > 0 => {}
-            kind => self.wide_mark(kind),
+            kind => self.wide_mark(c, kind),
         }
         c.len_utf8()
     }
@@ -313,7 +328,7 @@ impl<'a, F: FnMut(Word)> Reader<'a, F> {
         self.ending = self.ending << 8 | (folded & 0xff);
     }
 
-    fn wide_mark(&mut self, kind: Wide) {
+    fn wide_mark(&mut self, c: char, kind: Wide) {
         self.end_word();
         let begins = self.line == LineStart::Blank;
         if kind != Wide::Other {
@@ -321,7 +336,10 @@ impl<'a, F: FnMut(Word)> Reader<'a, F> {
             self.content = true;
         }
         match kind {
-            Wide::Operator => self.shape.operators += 1,
+            Wide::Operator => {
+                self.shape.operators += 1;
+                self.symbol(step(SEED, c as u8) ^ c as u32);
+            }
             Wide::Bullet => self.shape.items += u32::from(begins),
             Wide::Question => {
                 self.shape.questions += 1;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use router_core::{
-    Bands, BreakerSettings, CachePolicy, Dialect, IdsExhausted, Model, ModelId, OutOfDomain, Parts,
-    PoolSettings, Prices, Pricing, Profile, ProfileIndex, Provider, ProviderId, Requested, Secret, Snapshot,
-    Tenant, TenantId, Tenants, Timeouts, UpstreamModel,
+    Bands, BreakerSettings, CachePolicy, Dialect, HealthSettings, IdsExhausted, Model, ModelId, OutOfDomain,
+    Parts, PoolSettings, Prices, Pricing, Profile, ProfileIndex, Provider, ProviderId, Requested, Secret,
+    Snapshot, Tenant, TenantId, Tenants, Timeouts, UpstreamModel,
 };
 
 use super::names::{DEFAULT_PROFILE, Names, Target};
@@ -51,6 +51,7 @@ pub(super) fn build(
         scorer: Arc::clone(&context.scorer),
         out_of_domain: out_of_domain(file, names, &ids),
         outcomes: router_core::OutcomePolicy::default(),
+        attempts: router_core::AttemptPolicy::default(),
     };
     Ok(Snapshot::new(context.generation, parts))
 }
@@ -123,7 +124,9 @@ fn provider(
         api_key: entry.api_key.as_ref().and_then(|key| secrets.get(&key.value)).cloned(),
         headers: headers(entry, secrets),
         timeouts: timeouts(&entry.timeouts),
-        breaker: breaker(&entry.breaker),
+        health: Arc::new(HealthSettings { breaker: breaker(&entry.breaker), ..HealthSettings::default() }),
+        weight: 1.0,
+        group: 0,
         pool: pool(&entry.pool, or(entry.http2.as_ref(), Http2::Auto)),
         stream_usage: or(stream_usage, true),
     }
@@ -156,6 +159,7 @@ fn breaker(entry: &BreakerEntry) -> BreakerSettings {
     BreakerSettings {
         failures: or(entry.failures.as_ref(), default.failures),
         recovery: or(entry.recovery.as_ref(), default.recovery),
+        ..default
     }
 }
 

@@ -65,7 +65,7 @@ fn absent_keys_get_their_defaults() {
     assert_eq!(provider.placement, Placement::External);
     assert!(provider.stream_usage);
     assert_eq!(provider.timeouts, router_core::Timeouts::default());
-    assert_eq!(provider.breaker, router_core::BreakerSettings::default());
+    assert_eq!(provider.health.breaker, router_core::BreakerSettings::default());
     assert_eq!(provider.pool, router_core::PoolSettings::default());
     assert_eq!(model.upstream_model, UpstreamModel::Named("llama3.1:8b".into()));
     assert_eq!(model.pricing, Pricing::Unpriced);

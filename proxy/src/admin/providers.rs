@@ -1,9 +1,8 @@
 //! How each provider and model is doing.
 
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use router_core::{BreakerState, Model, ModelState, Provider};
+use router_core::{Model, ModelState, Phase, Provider};
 use serde::Serialize;
 
 use super::page::escape;
@@ -21,10 +20,13 @@ pub(super) struct Health {
     placement: &'static str,
     health_score: f64,
     breaker: &'static str,
-    breaker_open_for_seconds: f64,
+    failures_in_row: u32,
     first_token_ms: Option<f64>,
     mean_output_tokens: Option<u64>,
-    in_flight: u64,
+    in_flight: u32,
+    /// Attempts at a time that the provider bears.
+    limit: u32,
+    rate_limited_for_seconds: Option<f64>,
     priced: bool,
 }
 
@@ -37,43 +39,43 @@ fn each<T>(app: &App, mut visit: impl FnMut(&Model, &Provider, &ModelState) -> T
     snapshot.models().filter_map(known).collect()
 }
 
-fn score(state: BreakerState) -> f64 {
-    match state {
-        BreakerState::Closed => 1.0,
-        BreakerState::HalfOpen => 0.5,
-        BreakerState::Open => 0.0,
-    }
-}
-
 /// All of them, in the order of the policy's ids.
 pub(super) fn list(app: &App, now: Instant) -> Vec<Health> {
-    each(app, |model, provider, state| Health {
-        provider: provider.name.to_string(),
-        model: model.name.to_string(),
-        dialect: provider.dialect.as_str(),
-        placement: provider.placement.as_str(),
-        health_score: score(state.breaker.state(now)),
-        breaker: state.breaker.state(now).as_str(),
-        breaker_open_for_seconds: state.breaker.open_for(now).as_secs_f64(),
-        first_token_ms: state.first_token().map(|mean| mean.as_secs_f64() * 1e3),
-        mean_output_tokens: state.mean_output_tokens(TYPICAL_PROMPT_TOKENS),
-        in_flight: state.in_flight.load(Ordering::Relaxed),
-        priced: matches!(model.pricing, router_core::Pricing::Priced(_)),
+    each(app, |model, provider, state| {
+        let view = state.health.view(&provider.health, now);
+        Health {
+            provider: provider.name.to_string(),
+            model: model.name.to_string(),
+            dialect: provider.dialect.as_str(),
+            placement: provider.placement.as_str(),
+            health_score: (f64::from(view.score) * 1e3).round() / 1e3,
+            breaker: phase_name(view.phase),
+            failures_in_row: view.failures_in_row,
+            first_token_ms: view.first_token.map(|time| time.as_secs_f64() * 1e3),
+            mean_output_tokens: state.mean_output_tokens(TYPICAL_PROMPT_TOKENS),
+            in_flight: view.in_flight,
+            limit: view.limit,
+            rate_limited_for_seconds: view.limited_until.map(|until| (until - now).as_secs_f64()),
+            priced: matches!(model.pricing, router_core::Pricing::Priced(_)),
+        }
     })
+}
+
+const fn phase_name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Closed => "closed",
+        Phase::HalfOpen => "half_open",
+        Phase::Open { .. } => "open",
+    }
 }
 
 /// Brings the gauges up to date before they are scraped.
 pub(super) fn observe(app: &App, now: Instant) {
     each(app, |model, provider, state| {
         let labels = [&*provider.name, &*model.name];
-        let breaker = state.breaker.state(now);
-        let number = match breaker {
-            BreakerState::Closed => 0,
-            BreakerState::HalfOpen => 1,
-            BreakerState::Open => 2,
-        };
-        app.metrics.breaker_state.with_label_values(&labels).set(number);
-        app.metrics.health_score.with_label_values(&labels).set(score(breaker));
+        let view = state.health.view(&provider.health, now);
+        app.metrics.breaker_state.with_label_values(&labels).set(view.phase.gauge().into());
+        app.metrics.health_score.with_label_values(&labels).set(view.score.into());
     });
     app.state.cache.settle();
     app.metrics.cache_entries.with_label_values(&["exact"]).set(app.state.cache.entries() as i64);

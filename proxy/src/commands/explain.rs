@@ -44,7 +44,10 @@ pub fn explain(options: &args::Explain) -> anyhow::Result<ExitCode> {
     let wishes = Wishes::read(&headers)?;
     let (tenant, known) = auth::authenticate(&snapshot, &headers).unwrap_or((TenantId::ANONYMOUS, None));
     let request = wishes.request(&digest, tenant, known);
-    let explanation = Explanation::new(&snapshot, &decide(&snapshot, &state, &request, Instant::now()));
+    let explanation = Explanation::new(
+        &snapshot,
+        &decide(&snapshot, &state, &request, Instant::now(), &mut fastrand::Rng::new()),
+    );
     if options.json {
         println!("{}", serde_json::to_string(&explanation)?);
     } else {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use router_policies::{Diagnostic, Environment, Origin};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::App;
 use crate::args::{Listeners, Serve};
@@ -31,12 +31,13 @@ pub fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
     }
     let settings = listen(file.into(), &options.listeners);
     runtime()?.block_on(async {
+        let signals = Signals::take()?;
         let origin = match origin(options.policy.as_deref(), true).await? {
             Ok(origin) => origin,
             Err(errors) => return Ok(print_diagnostics(&errors)),
         };
         match Sidecar::start(settings, origin, super::scorer()).await {
-            Ok(sidecar) => run(sidecar).await,
+            Ok(sidecar) => run(sidecar, signals).await,
             Err(StartError::Policy(errors)) => Ok(print_diagnostics(&errors)),
             Err(error) => Err(error.into()),
         }
@@ -94,19 +95,37 @@ pub(super) fn print_diagnostics(diagnostics: &[Diagnostic]) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// The signals that a sidecar answers. They are taken before it says that it listens: one that nobody has taken kills.
+pub struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Takes them for the rest of the process's life.
+    ///
+    /// # Errors
+    /// Where signals cannot be received.
+    pub fn take() -> anyhow::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+}
+
 /// Serves until SIGTERM or SIGINT, then drains; SIGHUP reloads.
 ///
 /// # Errors
-/// Where signals cannot be received.
-pub async fn run(sidecar: Sidecar) -> anyhow::Result<ExitCode> {
-    let mut hangup = signal(SignalKind::hangup())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+/// None so far.
+pub async fn run(sidecar: Sidecar, mut signals: Signals) -> anyhow::Result<ExitCode> {
     loop {
         tokio::select! {
-            _ = hangup.recv() => reload_aside(sidecar.app()),
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            _ = signals.hangup.recv() => reload_aside(sidecar.app()),
+            _ = signals.terminate.recv() => break,
+            _ = signals.interrupt.recv() => break,
         }
     }
     sidecar.drain().await;

@@ -127,7 +127,10 @@ fn example(sidecar: &Sidecar) -> Option<Explanation> {
     let body = workload::example();
     let digest = Digest::read(Endpoint::ChatCompletions, body.as_bytes(), &app.state.fingerprint_key).ok()?;
     let request = RouteRequest::new(&digest, TenantId::ANONYMOUS);
-    Some(Explanation::new(&snapshot, &decide(&snapshot, &app.state, &request, Instant::now())))
+    Some(Explanation::new(
+        &snapshot,
+        &decide(&snapshot, &app.state, &request, Instant::now(), &mut fastrand::Rng::new()),
+    ))
 }
 
 /// A bar of up to `width` blocks for a share of 0..=1.

@@ -16,6 +16,7 @@ use crate::account::Stopwatch;
 use crate::cached::{Recorder, Shelf};
 use crate::headers;
 use crate::payload::Payload;
+use crate::quota;
 use crate::relay::{Relay, RelaySettings};
 use crate::respond;
 use crate::settle::Settlement;
@@ -32,7 +33,7 @@ impl Passage<'_> {
         candidate: &Candidate,
         settlement: Settlement,
         answer: Answer,
-        last: bool,
+        others: bool,
         attempts: u32,
         watch: &mut Stopwatch,
     ) -> Tried {
@@ -40,7 +41,7 @@ impl Passage<'_> {
         if success && is_event_stream(&answer.head.headers) {
             return Tried::Answered(self.stream(candidate, settlement, answer, attempts, watch));
         }
-        self.plain(candidate, settlement, answer, last, attempts, watch).await
+        self.plain(candidate, settlement, answer, others, attempts, watch).await
     }
 
     fn stream(
@@ -70,11 +71,11 @@ impl Passage<'_> {
         candidate: &Candidate,
         mut settlement: Settlement,
         answer: Answer,
-        last: bool,
+        others: bool,
         attempts: u32,
         watch: &mut Stopwatch,
     ) -> Tried {
-        let first_token = settlement.first_byte();
+        settlement.first_byte(false);
         let Answer { head, body, sent, permit } = answer;
         let read = watch.wait(collect(body, sent, &candidate.timeouts)).await;
         drop(permit);
@@ -88,7 +89,8 @@ impl Passage<'_> {
         let status = Status::of(head.status);
         let relayed = headers::relayable(&head.headers);
         if status != Status::Success {
-            settlement.status(status.outcome(), status.label());
+            let retry_after = quota::retry_after(&head.headers);
+            settlement.status(status.outcome(retry_after), status.label());
             let outcome = if status == Status::CallerFault { "client_error" } else { "upstream_error" };
             self.account.close(outcome);
             return Tried::Answered(self.respond(
@@ -101,11 +103,11 @@ impl Passage<'_> {
                 watch,
             ));
         }
-        if reading.error.is_some() && !last {
+        if reading.error.is_some() && others {
             settlement.fail(UpstreamFault::Broken);
             return Tried::Failed(UpstreamFault::Broken);
         }
-        let cost = settlement.complete(first_token, &reading);
+        let cost = settlement.complete(&reading);
         if let Some(shelf) = self.shelf(candidate) {
             shelf.store(body.clone(), Framing::Plain, &relayed, &reading);
         }

@@ -1,17 +1,20 @@
 //! Tries the candidates in order until one answers.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::Full;
-use router_core::{Candidate, Changes, Model, Outcome, Provider, UpstreamModel, begin};
+use router_core::retry::Failed;
+use router_core::{Attempt, Candidate, Changes, Model, Outcome, Provider, UpstreamModel, begin};
+use smallvec::SmallVec;
 
 use super::Passage;
 use crate::account::Stopwatch;
 use crate::front;
 use crate::headers::{self, name};
 use crate::payload::Payload;
+use crate::quota;
 use crate::refusal::Refusal;
 use crate::settle::{Bill, Settlement};
 use crate::upstream::{Answer, UpstreamFault};
@@ -20,9 +23,22 @@ use crate::upstream::{Answer, UpstreamFault};
 pub(super) enum Tried {
     /// The caller gets this.
     Answered(Response<Payload>),
-    /// Another candidate may do better.
+    /// The provider answered with an error that the caller gets if nobody else can do better.
+    Refused(Box<Refused>),
+    /// There is no answer.
     Failed(UpstreamFault),
 }
+
+/// A provider's error answer, not yet settled.
+pub(super) struct Refused {
+    candidate: Candidate,
+    settlement: Settlement,
+    answer: Answer,
+    retry_after: Option<Duration>,
+}
+
+/// Longest `Retry-After` that a request waits for at the same provider; beyond it the caller is told.
+const MAX_WAIT: Duration = Duration::from_secs(2);
 
 /// What an upstream status says, and about whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,11 +65,11 @@ impl Status {
         }
     }
 
-    pub(super) const fn outcome(self) -> Outcome {
+    pub(super) const fn outcome(self, retry_after: Option<Duration>) -> Outcome {
         match self {
-            Self::RateLimited => Outcome::RateLimited,
+            Self::RateLimited => Outcome::RateLimited { retry_after },
             Self::CallerFault => Outcome::CallerFault,
-            Self::Success | Self::ProviderFault => Outcome::Failure,
+            Self::Success | Self::ProviderFault => Outcome::Failure { retry_after },
         }
     }
 
@@ -67,37 +83,134 @@ impl Status {
     }
 }
 
+/// The attempts of one request so far.
+struct Course {
+    /// Positions in the plan that have been tried.
+    tried: SmallVec<[usize; 4]>,
+    attempts: u32,
+    deadline: Instant,
+    rng: fastrand::Rng,
+}
+
 impl Passage<'_> {
     /// Sends the request along the plan.
     pub(super) async fn send(&self, mut watch: Stopwatch) -> Result<Response<Payload>, Refusal> {
         let mut forwarded = headers::forwardable(&self.head.headers);
         front::append_via(&mut forwarded, &self.app.via);
         forwarded.insert(name::REQUEST_ID, self.id.clone());
+        let now = Instant::now();
+        self.app.state.retries.request(now);
+        let longest = self.decision.candidates.iter().map(|candidate| candidate.timeouts.total).max();
+        let mut course = Course {
+            tried: SmallVec::new(),
+            attempts: 0,
+            deadline: now + longest.unwrap_or_default(),
+            rng: fastrand::Rng::new(),
+        };
         let mut fault = UpstreamFault::Connect;
-        let mut attempts = 0;
-        for (position, candidate) in self.decision.candidates.iter().enumerate() {
-            let last = position + 1 == self.decision.candidates.len();
-            let Ok(attempt) = begin(self.snapshot, &self.app.state, candidate, last, Instant::now()) else {
-                continue;
-            };
-            attempts += 1;
-            if attempts > 1 {
+        while let Some((position, attempt)) = self.next(&mut course) {
+            let candidate = &self.decision.candidates[position];
+            course.attempts += 1;
+            if course.attempts > 1 {
                 self.app.metrics.retries.inc();
             }
+            course.tried.push(position);
             let bill = Bill::new(self.snapshot, candidate, self.digest.prompt_tokens);
-            let settlement = Settlement::new(
-                &self.app.metrics,
-                self.account,
-                bill,
-                attempt.in_session(self.decision.session),
-            );
-            let tried = self.attempt(candidate, settlement, &forwarded, last, attempts, &mut watch).await;
-            match tried {
+            let attempt = attempt.in_session(self.decision.session);
+            let settlement = Settlement::new(&self.app.metrics, self.account, bill, attempt);
+            let others = self.has_untried(&course);
+            match self.attempt(candidate, settlement, &forwarded, others, course.attempts, &mut watch).await {
                 Tried::Answered(response) => return Ok(response),
-                Tried::Failed(failed) => fault = failed,
+                Tried::Refused(refused) => {
+                    let Some(wait) = self.may_follow(&mut course, candidate, None, refused.retry_after)
+                    else {
+                        return Ok(self.pass_refusal(*refused, course.attempts, &mut watch).await?);
+                    };
+                    refused.settle();
+                    watch.wait(tokio::time::sleep(wait)).await;
+                }
+                Tried::Failed(failed) => {
+                    fault = failed;
+                    let Some(wait) = self.may_follow(&mut course, candidate, Some(failed), None) else {
+                        break;
+                    };
+                    if !wait.is_zero() {
+                        watch.wait(tokio::time::sleep(wait)).await;
+                    }
+                }
             }
         }
         Err(fault.refusal())
+    }
+
+    /// The next candidate that takes the request: one that has not been tried, else the last tried once more.
+    fn next(&self, course: &mut Course) -> Option<(usize, Attempt)> {
+        let candidates = &self.decision.candidates;
+        let untried = (0..candidates.len()).filter(|position| !course.tried.contains(position));
+        let again = course.tried.last().copied().filter(|position| !candidates[*position].last_standing);
+        let order: SmallVec<[usize; 4]> = untried.chain(again).collect();
+        order.into_iter().find_map(|position| {
+            let candidate = &candidates[position];
+            let begun = begin(self.snapshot, &self.app.state, candidate, Instant::now(), &mut course.rng);
+            begun.ok().map(|attempt| (position, attempt))
+        })
+    }
+
+    /// Whether a candidate is left that has not been tried and takes requests.
+    fn has_untried(&self, course: &Course) -> bool {
+        let now = Instant::now();
+        self.decision
+            .candidates
+            .iter()
+            .enumerate()
+            .any(|(position, candidate)| !course.tried.contains(&position) && self.stands(candidate, now))
+    }
+
+    fn stands(&self, candidate: &Candidate, now: Instant) -> bool {
+        let state = self.app.state.model(candidate.model);
+        let provider = self.snapshot.provider(candidate.provider);
+        state.zip(provider).is_some_and(|(state, provider)| {
+            state.health.check(candidate.size, &provider.health, now).is_ok()
+        })
+    }
+
+    /// How long to wait before another attempt, or that there is none. `fault`: nothing came; else an error status did.
+    fn may_follow(
+        &self,
+        course: &mut Course,
+        failed: &Candidate,
+        fault: Option<UpstreamFault>,
+        retry_after: Option<Duration>,
+    ) -> Option<Duration> {
+        let now = Instant::now();
+        let elsewhere = self.has_untried(course);
+        let sick =
+            retry_after.is_some_and(|wait| wait > MAX_WAIT) || fault.is_some_and(UpstreamFault::is_timeout);
+        if !elsewhere && (sick || failed.last_standing || !self.stands(failed, now)) {
+            return None;
+        }
+        let failure = Failed {
+            retries: course.attempts.saturating_sub(1),
+            elsewhere,
+            unsent: fault.is_some_and(UpstreamFault::is_unsent),
+            retry_after,
+        };
+        let settings = &self.snapshot.attempts.retry;
+        self.app.state.retries.plan(&failure, settings, course.deadline, now, &mut course.rng).ok()
+    }
+
+    async fn pass_refusal(
+        &self,
+        refused: Refused,
+        attempts: u32,
+        watch: &mut Stopwatch,
+    ) -> Result<Response<Payload>, Refusal> {
+        let Refused { candidate, settlement, answer, .. } = refused;
+        match self.answer(&candidate, settlement, answer, false, attempts, watch).await {
+            Tried::Answered(response) => Ok(response),
+            Tried::Failed(fault) => Err(fault.refusal()),
+            Tried::Refused(_) => Err(UpstreamFault::Broken.refusal()),
+        }
     }
 
     async fn attempt(
@@ -105,26 +218,24 @@ impl Passage<'_> {
         candidate: &Candidate,
         mut settlement: Settlement,
         forwarded: &HeaderMap,
-        last: bool,
+        others: bool,
         attempts: u32,
         watch: &mut Stopwatch,
     ) -> Tried {
-        match self.ask(candidate, forwarded, watch).await {
-            // Neither followed nor passed on: the caller would take its key to an address that no policy names.
-            Ok(answer) if answer.head.status.is_redirection() => {
-                let fault = UpstreamFault::Invalid("a redirect");
-                settlement.fail(fault);
-                Tried::Failed(fault)
-            }
+        let mut timeouts = candidate.timeouts;
+        if let Some(first_token) = self.snapshot.attempts.first_token.filter(|_| others) {
+            timeouts.first_byte = timeouts.first_byte.min(first_token);
+        }
+        let candidate = Candidate { timeouts, ..*candidate };
+        match self.ask(&candidate, forwarded, watch).await {
             Ok(answer) => {
+                settlement.observe_quota(&answer.head.headers);
                 let status = Status::of(answer.head.status);
-                let passes = last || matches!(status, Status::Success | Status::CallerFault);
-                if passes {
-                    self.answer(candidate, settlement, answer, last, attempts, watch).await
-                } else {
-                    settlement.status(status.outcome(), status.label());
-                    Tried::Failed(UpstreamFault::Broken)
+                if matches!(status, Status::Success | Status::CallerFault) {
+                    return self.answer(&candidate, settlement, answer, others, attempts, watch).await;
                 }
+                let retry_after = quota::retry_after(&answer.head.headers);
+                Tried::Refused(Box::new(Refused { candidate, settlement, answer, retry_after }))
             }
             Err(fault) => {
                 settlement.fail(fault);
@@ -175,6 +286,14 @@ impl Passage<'_> {
     /// Whether the router asks for usage on a stream whose caller did not.
     pub(super) fn asks_usage(&self, provider: &Provider) -> bool {
         self.digest.stream && provider.stream_usage && !self.digest.wants_stream_usage
+    }
+}
+
+impl Refused {
+    /// Another attempt follows; this answer is not passed on.
+    fn settle(mut self: Box<Self>) {
+        let status = Status::of(self.answer.head.status);
+        self.settlement.status(status.outcome(self.retry_after), status.label());
     }
 }
 

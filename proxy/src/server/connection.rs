@@ -47,6 +47,9 @@ impl Default for ConnectionLimits {
     }
 }
 
+/// A connection that comes while draining is told so in answer to its first request, for which it has this long.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
 /// After a failed accept (out of descriptors, mostly) the listener waits a little rather than spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -149,6 +152,17 @@ impl Load {
     }
 }
 
+/// Waits until the drain has begun and no request is under way.
+async fn rest(draining: &mut Draining, load: &Load) {
+    let answered = load.idle.notified();
+    if draining.has_begun() {
+        let _ = tokio::time::timeout(LAST_WORD, answered).await;
+    } else {
+        draining.begun().await;
+    }
+    load.rests().await;
+}
+
 async fn connection<S, H, F>(
     stream: S,
     peer: SocketAddr,
@@ -169,7 +183,7 @@ async fn connection<S, H, F>(
     let mut serving = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
     let served = tokio::select! {
         served = serving.as_mut() => served,
-        () = async { draining.begun().await; load.rests().await } => {
+        () = rest(&mut draining, &load) => {
             serving.as_mut().graceful_shutdown();
             serving.await
         }

@@ -68,6 +68,11 @@ impl Drain {
 }
 
 impl Draining {
+    /// Whether the drain has begun.
+    pub fn has_begun(&self) -> bool {
+        *self.signal.borrow()
+    }
+
     /// Waits until the drain begins.
     pub async fn begun(&mut self) {
         // An error means that the sender is gone, which is a drain, too.

@@ -52,6 +52,18 @@ impl UpstreamFault {
         if error.is_connect() { Self::Connect } else { Self::Broken }
     }
 
+    /// Whether nothing of the request reached the provider.
+    #[must_use]
+    pub const fn is_unsent(self) -> bool {
+        matches!(self, Self::Connect | Self::ConnectTimeout | Self::PoolExhausted)
+    }
+
+    /// Whether time ran out: asking the same provider again would only take as long.
+    #[must_use]
+    pub const fn is_timeout(self) -> bool {
+        matches!(self, Self::ConnectTimeout | Self::FirstByteTimeout | Self::IdleTimeout | Self::TotalTimeout)
+    }
+
     /// The outcome label of `upstream_requests_total`.
     #[must_use]
     pub const fn label(self) -> &'static str {

@@ -1,9 +1,11 @@
 //! A provider: one address that speaks one dialect.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dialect::Dialect;
+use crate::health::HealthSettings;
 use crate::ids::ProviderId;
 use crate::registry::Secret;
 
@@ -65,22 +67,6 @@ impl Default for Timeouts {
     }
 }
 
-/// When a model is taken out of rotation, and for how long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BreakerSettings {
-    /// Consecutive failures that open the breaker.
-    pub failures: u32,
-    /// How long it then stays open.
-    pub recovery: Duration,
-}
-
-impl Default for BreakerSettings {
-    /// Five failures, sixty seconds: the platform's defaults.
-    fn default() -> Self {
-        Self { failures: 5, recovery: Duration::from_secs(60) }
-    }
-}
-
 /// Bounds on a provider's connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolSettings {
@@ -118,8 +104,12 @@ pub struct Provider {
     pub headers: Vec<(Box<str>, Secret)>,
     /// Time limits.
     pub timeouts: Timeouts,
-    /// When to stop asking.
-    pub breaker: BreakerSettings,
+    /// How its health is judged.
+    pub health: Arc<HealthSettings>,
+    /// Its share of the traffic relative to equals in its group; usually 1.
+    pub weight: f32,
+    /// Its place in the order of preference among equals: 0 first. Others are asked while nobody is left in the groups before them.
+    pub group: u8,
     /// Connection limits.
     pub pool: PoolSettings,
     /// Whether streams are asked for their usage (`stream_options.include_usage`).

@@ -94,7 +94,9 @@ fn several_choices_and_ambiguous_bodies_bypass() {
     let digest = router_core::Digest::read(Endpoint::ChatCompletions, body, &world.state.fingerprint_key);
     let digest = digest.expect("duplicate keys are no fault");
     let request = RouteRequest::new(&digest, TenantId::ANONYMOUS);
-    let decision = decide(&world.snapshot, &world.state, &request, world.now).expect("admitted");
+    let decision =
+        decide(&world.snapshot, &world.state, &request, world.now, &mut fastrand::Rng::with_seed(3))
+            .expect("admitted");
     assert!(decision.cache.bypassed());
 }
 
@@ -179,7 +181,9 @@ fn another_secret_gives_other_keys() {
     let other = FingerprintKey::new(1, 2);
     let digest = ask.digest(&other);
     let request = ask.route(&digest);
-    let decision = decide(&world.snapshot, &world.state, &request, world.now).expect("admitted");
+    let decision =
+        decide(&world.snapshot, &world.state, &request, world.now, &mut fastrand::Rng::with_seed(3))
+            .expect("admitted");
     assert_ne!(CacheKey::of(&other, &world.snapshot, &request, &decision.receipt), world.cache_key(&ask));
 }
 

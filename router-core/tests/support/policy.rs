@@ -137,7 +137,12 @@ pub fn policy() -> Policy {
         unlisted: Vec::new(),
         cache: CachePolicy::default(),
         out_of_domain: None,
-        breaker: BreakerSettings { failures: 3, recovery: Duration::from_secs(60) },
+        breaker: BreakerSettings {
+            failures: 3,
+            jitter: 0.0,
+            slow_start: Duration::ZERO,
+            ..BreakerSettings::default()
+        },
     }
 }
 
@@ -228,7 +233,7 @@ impl Policy {
     pub fn snapshot(&self, state: &State, generation: u64) -> Snapshot {
         let providers = self.models.iter().map(|(name, placement, draft)| {
             let id = state.provider_id(name, "http://127.0.0.1:9/v1").expect("few providers");
-            provider(id, name, *placement, draft.dialect, self.breaker)
+            provider(id, name, *placement, draft.dialect, self.breaker.clone())
         });
         let providers: Vec<Provider> = providers.collect();
         let models = self.models.iter().zip(&providers).map(|((name, _, draft), provider)| {
@@ -254,6 +259,7 @@ impl Policy {
                 tenants: Tenants::default(),
                 scorer: Arc::new(Stated),
                 outcomes: router_core::OutcomePolicy::default(),
+                attempts: router_core::AttemptPolicy::default(),
                 out_of_domain: self
                     .out_of_domain
                     .map_or(OutOfDomain::Structure, |name| OutOfDomain::Model(names.model(name))),
@@ -280,7 +286,9 @@ fn provider(
         api_key: None,
         headers: Vec::new(),
         timeouts: Timeouts::default(),
-        breaker,
+        health: std::sync::Arc::new(router_core::HealthSettings { breaker, ..Default::default() }),
+        weight: 1.0,
+        group: 0,
         pool: router_core::PoolSettings::default(),
         stream_usage: true,
     }

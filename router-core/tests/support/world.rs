@@ -33,14 +33,15 @@ impl World {
 
     pub fn decide(&self, ask: &Ask) -> Result<Decision, Rejection> {
         let digest = ask.digest(&self.state.fingerprint_key);
-        decide(&self.snapshot, &self.state, &ask.route(&digest), self.now)
+        decide(&self.snapshot, &self.state, &ask.route(&digest), self.now, &mut rng())
     }
 
     /// The cache key of a request that is admitted.
     pub fn cache_key(&self, ask: &Ask) -> CacheKey {
         let digest = ask.digest(&self.state.fingerprint_key);
         let request = ask.route(&digest);
-        let decision = decide(&self.snapshot, &self.state, &request, self.now).expect("an admitted request");
+        let decision =
+            decide(&self.snapshot, &self.state, &request, self.now, &mut rng()).expect("an admitted request");
         CacheKey::of(&self.state.fingerprint_key, &self.snapshot, &request, &decision.receipt)
     }
 
@@ -67,8 +68,10 @@ impl World {
             placement: provider.placement,
             expected_cost: None,
             timeouts: provider.timeouts,
+            size: router_core::health::Size::of_prompt(100),
+            last_standing: last,
         };
-        begin(&self.snapshot, &self.state, &candidate, last, self.now)
+        begin(&self.snapshot, &self.state, &candidate, self.now, &mut rng())
     }
 
     /// Makes attempts at the model that all end in this way.
@@ -78,8 +81,13 @@ impl World {
         }
     }
 
-    pub fn in_flight(&self, model: &str) -> u64 {
+    pub fn in_flight(&self, model: &str) -> u32 {
         let state = self.state.model(self.id(model)).expect("a known model");
-        state.in_flight.load(std::sync::atomic::Ordering::Relaxed)
+        state.health.in_flight()
     }
+}
+
+/// Chance that is the same in every run.
+pub fn rng() -> fastrand::Rng {
+    fastrand::Rng::with_seed(3)
 }

@@ -6,13 +6,26 @@ use std::path::PathBuf;
 /// The policy's file; gone when dropped.
 pub struct Policy {
     folder: tempfile::TempDir,
+    /// Holds a second name of the same file.
+    aside: tempfile::TempDir,
 }
 
 impl Policy {
     pub fn write(text: &str) -> Self {
-        let policy = Self { folder: tempfile::tempdir().unwrap() };
+        let policy = Self { folder: tempfile::tempdir().unwrap(), aside: tempfile::tempdir().unwrap() };
         policy.replace(text);
+        std::fs::hard_link(policy.path(), policy.other_name()).unwrap();
         policy
+    }
+
+    fn other_name(&self) -> PathBuf {
+        self.aside.path().join("other-name.toml")
+    }
+
+    /// Writes it under its other name, in a folder that nobody watches: it is seen when somebody asks for a
+    /// reload, and not before.
+    pub fn slip(&self, text: &str) {
+        std::fs::write(self.other_name(), text).unwrap();
     }
 
     /// Truncates the file and writes it anew.
