@@ -54,7 +54,7 @@ async fn play(options: &args::Demo) -> anyhow::Result<ExitCode> {
     if !options.json {
         print!("{}", report::what_next(&sidecar, providers.policy()));
     }
-    run(sidecar, Signals::take()?).await
+    Ok(run(sidecar, Signals::take()?).await)
 }
 
 /// Sends the workload and waits for every answer.

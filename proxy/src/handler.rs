@@ -13,8 +13,8 @@ use http::request::Parts;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use router_core::{
-    CacheKey, Decision, Dialect, Digest, Endpoint, Entry, ModelId, Receipt, Rejection, RouteRequest,
-    Snapshot, TenantId, decide,
+    CacheKey, Candidate, Decision, Dialect, Digest, Endpoint, Entry, ModelId, Receipt, Rejection,
+    RouteRequest, Snapshot, TenantId, decide,
 };
 
 use crate::account::{Account, OTHER, Stopwatch};
@@ -24,7 +24,7 @@ use crate::cached;
 use crate::front;
 use crate::headers::name;
 use crate::models;
-use crate::outcomes::{self, Remembered};
+use crate::outcomes::{self, Outcome, Remembered, Source};
 use crate::payload::Payload;
 use crate::refusal::Refusal;
 use crate::respond;
@@ -214,10 +214,22 @@ impl Passage<'_> {
 
     /// Keeps in mind who answered, in case somebody says how good it was.
     fn remember(&self, model: ModelId, cached: Option<CacheKey>) {
-        let (Ok(id), Some((model, provider))) = (self.id.to_str(), self.snapshot.target(model)) else {
-            return;
-        };
-        let answer = Remembered {
+        if let (Ok(id), Some(answer)) = (self.id.to_str(), self.answered_by(model, cached)) {
+            self.app.outcomes.remember(id, answer);
+        }
+    }
+
+    /// An internal answer was not good enough: an outcome to learn from.
+    fn note_escalation(&self, candidate: &Candidate) {
+        self.app.metrics.escalations.inc();
+        if let (Ok(id), Some(answer)) = (self.id.to_str(), self.answered_by(candidate.model, None)) {
+            self.app.outcomes.record(Outcome::new(id, &answer, Source::Escalation, 0.0));
+        }
+    }
+
+    fn answered_by(&self, model: ModelId, cached: Option<CacheKey>) -> Option<Remembered> {
+        let (model, provider) = self.snapshot.target(model)?;
+        Some(Remembered {
             tenant: self.tenant,
             tenant_name: self.account.tenant().into(),
             model: model.name.clone(),
@@ -225,7 +237,6 @@ impl Passage<'_> {
             complexity: self.decision.receipt.assessment.complexity(),
             prompt: outcomes::kept_prompt(self.snapshot, self.tenant, self.digest.prompt().question),
             cached,
-        };
-        self.app.outcomes.remember(id, answer);
+        })
     }
 }

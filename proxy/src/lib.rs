@@ -12,6 +12,7 @@ pub mod commands;
 mod demo;
 pub mod error_body;
 pub mod explain;
+pub mod flaw;
 pub mod front;
 pub mod handler;
 pub mod headers;

@@ -55,6 +55,8 @@ pub struct Metrics {
     pub health_score: GaugeVec,
     /// `retries_total`
     pub retries: IntCounter,
+    /// `escalations_total`
+    pub escalations: IntCounter,
     /// `streams_truncated_total{side}`
     pub streams_truncated: IntCounterVec,
     /// `policy_generation`
@@ -195,6 +197,10 @@ impl Metrics {
             retries: family.keep(IntCounter::with_opts(Family::opts(
                 "retries_total",
                 "Attempts beyond a request's first.",
+            )))?,
+            escalations: family.keep(IntCounter::with_opts(Family::opts(
+                "escalations_total",
+                "Internal answers that failed a check, so that another model was asked.",
             )))?,
             streams_truncated: family.counters(
                 "streams_truncated_total",

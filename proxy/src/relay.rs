@@ -7,13 +7,13 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
-use router_core::{Dialect, Timeouts};
+use router_core::{Dialect, HoldBack, Timeouts};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
 
@@ -22,6 +22,7 @@ use crate::error_body;
 use crate::payload::BodyError;
 use crate::settle::Settlement;
 use crate::upstream::UpstreamFault;
+use crate::wire::reading::Reading;
 use crate::wire::sse::{Ending, Frame as Event, FrameKind, Leftover, Splitter, Tap};
 
 /// After its completion marker a stream has this long to close, so that its connection can be used again.
@@ -37,15 +38,22 @@ pub struct RelaySettings {
     pub sent: Instant,
     /// Whether the usage chunk, which the router asked for, is kept from a caller who did not.
     pub withhold_usage: bool,
+    /// A comment is sent after so long a silence.
+    pub keep_alive: Duration,
 }
+
+/// Sent while a provider is silent. Comments are safe for every known client, where invented events are not.
+const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
 
 /// A body that relays an event stream.
 pub struct Relay {
     upstream: Incoming,
     splitter: Option<Splitter>,
     tap: Tap,
-    ready: VecDeque<Bytes>,
+    ready: VecDeque<Piece>,
     phase: Phase,
+    /// Nothing has been promised to the caller yet, so that a failure is only told to whoever opened the relay.
+    held: Option<Held>,
     settings: RelaySettings,
     settlement: Settlement,
     recorder: Option<Recorder>,
@@ -54,6 +62,22 @@ pub struct Relay {
     waiting: Option<Instant>,
     timer: Pin<Box<Sleep>>,
     _permit: OwnedSemaphorePermit,
+}
+
+/// Whole events that go out together.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    /// The events.
+    pub bytes: Bytes,
+    /// Whether they are the usage that only some callers ask for.
+    pub usage_only: bool,
+}
+
+/// How it stands with a stream of which the caller has seen nothing.
+#[derive(Clone, Copy)]
+enum Held {
+    Well,
+    Failed(UpstreamFault),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -76,13 +100,14 @@ impl Relay {
         recorder: Option<Recorder>,
     ) -> Self {
         let total = settings.sent + settings.timeouts.total;
-        let first_look = total.min(Instant::now() + settings.timeouts.idle);
+        let first_look = total.min(Instant::now() + settings.timeouts.idle.min(settings.keep_alive));
         Self {
             upstream,
             splitter: Some(Splitter::new(Splitter::DEFAULT_LIMIT)),
             tap: Tap::default(),
             ready: VecDeque::new(),
             phase: Phase::Open,
+            held: None,
             timer: Box::pin(tokio::time::sleep_until(first_look.into())),
             settings,
             settlement,
@@ -91,6 +116,61 @@ impl Relay {
             waiting: None,
             _permit: permit,
         }
+    }
+
+    /// Waits for the first event, until `deadline` at most, and then for as much as is to be held back. The caller has seen nothing
+    /// until this returns, so a failure here can still be mended elsewhere; the attempt is settled then.
+    ///
+    /// # Errors
+    /// Where the stream broke off, stalled, or turned out to be an error.
+    pub async fn open(&mut self, deadline: Instant, hold_back: HoldBack) -> Result<(), UpstreamFault> {
+        self.held = Some(Held::Well);
+        let opened = self.fill(deadline, hold_back).await;
+        self.held = None;
+        opened
+    }
+
+    async fn fill(&mut self, deadline: Instant, hold_back: HoldBack) -> Result<(), UpstreamFault> {
+        let mut until = deadline;
+        let mut holding = false;
+        loop {
+            if let Some(Held::Failed(fault)) = self.held {
+                return Err(fault);
+            }
+            let bytes: usize = self.ready.iter().map(|piece| piece.bytes.len()).sum();
+            let enough =
+                hold_back == HoldBack::default() || (hold_back.bytes > 0 && bytes >= hold_back.bytes);
+            if self.phase != Phase::Open || (bytes > 0 && enough) {
+                return Ok(());
+            }
+            if bytes > 0 && !std::mem::replace(&mut holding, true) && !hold_back.time.is_zero() {
+                until = Instant::now() + hold_back.time;
+            }
+            let step = std::future::poll_fn(|context| self.poll_step(context));
+            match tokio::time::timeout_at(until.into(), step).await {
+                Ok(()) => {}
+                Err(_) if holding => return Ok(()),
+                Err(_) => self.fail(UpstreamFault::FirstByteTimeout),
+            }
+        }
+    }
+
+    /// What is known of the answer so far.
+    #[must_use]
+    pub fn reading(&self) -> Reading {
+        self.tap.reading()
+    }
+
+    /// The events that are ready, as they will go out.
+    pub fn held_back(&self) -> impl Iterator<Item = &Bytes> {
+        self.ready.iter().map(|piece| &piece.bytes)
+    }
+
+    /// Gives the stream up in favour of another one, before the caller has seen any of it.
+    pub fn give_up(&mut self, fault: UpstreamFault) {
+        self.phase = Phase::Done;
+        self.recorder = None;
+        self.settlement.replace(fault, &self.tap.reading());
     }
 
     /// Takes in a chunk and makes whole events ready to go.
@@ -108,7 +188,10 @@ impl Relay {
                     if let Some(recorder) = &mut self.recorder {
                         recorder.push(event.bytes());
                     }
-                    if !(kind == FrameKind::UsageOnly && self.settings.withhold_usage) {
+                    if kind == FrameKind::UsageOnly {
+                        self.ready.extend(batch.finish());
+                        self.ready.push_back(Piece { bytes: event.into_bytes(), usage_only: true });
+                    } else {
                         batch.push(event);
                     }
                     if kind == FrameKind::Error {
@@ -176,7 +259,7 @@ impl Relay {
         if let Some(recorder) = &mut self.recorder {
             recorder.push(event.bytes());
         }
-        self.ready.push_back(event.into_bytes());
+        self.ready.push_back(Piece { bytes: event.into_bytes(), usage_only: false });
         if self.tap.ending() == Ending::Complete {
             self.complete();
         }
@@ -194,9 +277,16 @@ impl Relay {
     fn break_off(&mut self, fault: Option<UpstreamFault>) {
         self.phase = Phase::Done;
         self.recorder = None;
+        if let Some(held) = &mut self.held {
+            let fault = fault.unwrap_or(UpstreamFault::ErrorEvent);
+            *held = Held::Failed(fault);
+            self.settlement.fail(fault);
+            return;
+        }
         if let Some(fault) = fault {
             let problem = fault.refusal().problem();
-            self.ready.push_back(error_body::event(self.settings.dialect, &problem));
+            let bytes = error_body::event(self.settings.dialect, &problem);
+            self.ready.push_back(Piece { bytes, usage_only: false });
         }
         let label = fault.map_or("error_event", UpstreamFault::label);
         self.settlement.truncate(label, &self.tap.reading());
@@ -216,14 +306,58 @@ impl Relay {
                 Phase::Open if now >= total => self.fail(UpstreamFault::TotalTimeout),
                 Phase::Open if now >= idle => self.fail(UpstreamFault::IdleTimeout),
                 Phase::Open => {
-                    self.timer.as_mut().reset(idle.min(total).into());
-                    continue;
+                    self.keep_alive(now);
+                    let next = idle.min(total).min(now + self.settings.keep_alive);
+                    self.timer.as_mut().reset(next.into());
+                    if self.ready.is_empty() {
+                        continue;
+                    }
                 }
                 _ => self.settle(),
             }
             return Poll::Ready(());
         }
         Poll::Pending
+    }
+
+    /// Tells the caller that the stream lives, once its head is out and the provider has been silent for a while.
+    fn keep_alive(&mut self, now: Instant) {
+        let silent = self.waiting.is_some_and(|since| now >= since + self.settings.keep_alive);
+        if silent && self.held.is_none() {
+            self.ready.push_back(Piece { bytes: Bytes::from_static(KEEP_ALIVE), usage_only: false });
+        }
+    }
+
+    /// The next piece for the caller; `None` at the end.
+    pub fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Piece>> {
+        loop {
+            if let Some(piece) = self.ready.pop_front() {
+                return Poll::Ready(Some(piece));
+            }
+            if self.phase == Phase::Done {
+                return Poll::Ready(None);
+            }
+            ready!(self.poll_step(context));
+        }
+    }
+
+    /// One step on: a chunk taken in, the end seen, or the clock looked at.
+    fn poll_step(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        match Pin::new(&mut self.upstream).poll_frame(context) {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.waiting = None;
+                if let Ok(chunk) = frame.into_data() {
+                    self.accept(chunk);
+                }
+            }
+            Poll::Ready(Some(Err(error))) => {
+                tracing::debug!(%error, "a provider's stream broke off");
+                self.fail(UpstreamFault::Broken);
+            }
+            Poll::Ready(None) => self.end(),
+            Poll::Pending => return self.check_time(context),
+        }
+        Poll::Ready(())
     }
 }
 
@@ -235,31 +369,11 @@ impl Body for Relay {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let relay = &mut *self;
         loop {
-            if let Some(bytes) = relay.ready.pop_front() {
-                return Poll::Ready(Some(Ok(Frame::data(bytes))));
-            }
-            if relay.phase == Phase::Done {
-                return Poll::Ready(None);
-            }
-            match Pin::new(&mut relay.upstream).poll_frame(context) {
-                Poll::Ready(Some(Ok(frame))) => {
-                    relay.waiting = None;
-                    if let Ok(chunk) = frame.into_data() {
-                        relay.accept(chunk);
-                    }
-                }
-                Poll::Ready(Some(Err(error))) => {
-                    tracing::debug!(%error, "a provider's stream broke off");
-                    relay.fail(UpstreamFault::Broken);
-                }
-                Poll::Ready(None) => relay.end(),
-                Poll::Pending => {
-                    if relay.check_time(context).is_pending() {
-                        return Poll::Pending;
-                    }
-                }
+            match ready!(self.poll_piece(context)) {
+                Some(piece) if piece.usage_only && self.settings.withhold_usage => {}
+                Some(piece) => return Poll::Ready(Some(Ok(Frame::data(piece.bytes)))),
+                None => return Poll::Ready(None),
             }
         }
     }
@@ -287,15 +401,17 @@ impl Batch {
         self.events.push(event.into_bytes());
     }
 
-    fn finish(self) -> Option<Bytes> {
-        match <[Bytes; 1]>::try_from(self.events) {
-            Ok([only]) => Some(only),
-            Err(events) if events.is_empty() => None,
+    /// What was pushed since the last call.
+    fn finish(&mut self) -> Option<Piece> {
+        let bytes = match <[Bytes; 1]>::try_from(std::mem::take(&mut self.events)) {
+            Ok([only]) => only,
+            Err(events) if events.is_empty() => return None,
             Err(events) => {
                 let mut joined = BytesMut::with_capacity(events.iter().map(Bytes::len).sum());
                 events.iter().for_each(|event| joined.extend_from_slice(event));
-                Some(joined.freeze())
+                joined.freeze()
             }
-        }
+        };
+        Some(Piece { bytes, usage_only: false })
     }
 }

@@ -136,10 +136,17 @@ impl Settlement {
     pub fn fail(&mut self, fault: UpstreamFault) {
         // A full pool says that this router is busy, not that the provider is ill.
         let outcome = match fault {
-            UpstreamFault::PoolExhausted => Outcome::Cancelled,
+            UpstreamFault::PoolExhausted | UpstreamFault::Unfit(_) => Outcome::Cancelled,
             _ => Outcome::Failure { retry_after: None },
         };
         self.record(outcome, fault.label());
+    }
+
+    /// A complete or well begun answer that another one is to replace: nothing against the provider's health, but it is paid for.
+    pub fn replace(&mut self, fault: UpstreamFault, reading: &Reading) {
+        let usage = reading.usage.as_ref().map(|usage| usage.tokens);
+        self.record(Settled::success(usage), fault.label());
+        self.bill.charge(&self.metrics, self.account.tenant(), reading);
     }
 
     /// The stream broke off: what was seen of it is charged.

@@ -59,7 +59,7 @@ impl Default for OutcomePolicy {
 }
 
 /// How attempts follow and accompany each other. Everything that costs extra calls or waiting is off by default.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct AttemptPolicy {
     /// How often and how soon a failed attempt is followed by another.
     pub retry: RetrySettings,
@@ -72,9 +72,30 @@ pub struct AttemptPolicy {
     pub hold_back: HoldBack,
     /// Whether a hybrid answer is checked, and another model asked where it fails.
     pub escalate: bool,
+    /// A comment is sent on a stream whose provider is silent for so long, so that nothing on the way takes it for dead.
+    pub keep_alive: Duration,
+    /// Whether equal requests in flight share one upstream call, where they may be cached.
+    pub coalesce: bool,
 }
 
-/// How much of a stream is held back before the caller sees any of it. Zero of both: nothing.
+impl Default for AttemptPolicy {
+    /// The platform's retries; no hedging, no deadline and no hold-back of its own; escalation and coalescing on; a comment every 15 s,
+    /// half of the 30 s after which the most impatient of common load balancers cut.
+    fn default() -> Self {
+        Self {
+            retry: RetrySettings::default(),
+            hedge: None,
+            first_token: None,
+            hold_back: HoldBack::default(),
+            escalate: true,
+            keep_alive: Duration::from_secs(15),
+            coalesce: true,
+        }
+    }
+}
+
+/// How much of a stream is held back before the caller sees any of it: until one of the two is reached; a zero is never reached. Both
+/// zero: nothing is held back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HoldBack {
     /// Until so many bytes have come,

@@ -37,7 +37,7 @@ pub fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
             Err(errors) => return Ok(print_diagnostics(&errors)),
         };
         match Sidecar::start(settings, origin, super::scorer()).await {
-            Ok(sidecar) => run(sidecar, signals).await,
+            Ok(sidecar) => Ok(run(sidecar, signals).await),
             Err(StartError::Policy(errors)) => Ok(print_diagnostics(&errors)),
             Err(error) => Err(error.into()),
         }
@@ -117,10 +117,7 @@ impl Signals {
 }
 
 /// Serves until SIGTERM or SIGINT, then drains; SIGHUP reloads.
-///
-/// # Errors
-/// None so far.
-pub async fn run(sidecar: Sidecar, mut signals: Signals) -> anyhow::Result<ExitCode> {
+pub async fn run(sidecar: Sidecar, mut signals: Signals) -> ExitCode {
     loop {
         tokio::select! {
             _ = signals.hangup.recv() => reload_aside(sidecar.app()),
@@ -129,7 +126,7 @@ pub async fn run(sidecar: Sidecar, mut signals: Signals) -> anyhow::Result<ExitC
         }
     }
     sidecar.drain().await;
-    Ok(ExitCode::SUCCESS)
+    ExitCode::SUCCESS
 }
 
 /// Compiling a policy reads files, which must not hold up requests.

@@ -8,12 +8,13 @@ use http::{Response, StatusCode};
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use router_core::{Candidate, Framing, Timeouts, Usd};
+use router_core::{Band, Candidate, Framing, HoldBack, Placement, Timeouts, Usd};
 
 use super::Passage;
 use super::attempt::{Status, Tried};
 use crate::account::Stopwatch;
 use crate::cached::{Recorder, Shelf};
+use crate::flaw::Seen;
 use crate::headers;
 use crate::payload::Payload;
 use crate::quota;
@@ -39,19 +40,20 @@ impl Passage<'_> {
     ) -> Tried {
         let success = Status::of(answer.head.status) == Status::Success;
         if success && is_event_stream(&answer.head.headers) {
-            return Tried::Answered(self.stream(candidate, settlement, answer, attempts, watch));
+            return self.stream(candidate, settlement, answer, others, attempts, watch).await;
         }
         self.plain(candidate, settlement, answer, others, attempts, watch).await
     }
 
-    fn stream(
+    async fn stream(
         &self,
         candidate: &Candidate,
         settlement: Settlement,
         answer: Answer,
+        others: bool,
         attempts: u32,
-        watch: &Stopwatch,
-    ) -> Response<Payload> {
+        watch: &mut Stopwatch,
+    ) -> Tried {
         let Answer { head, body, sent, permit } = answer;
         let provider = self.snapshot.provider(candidate.provider);
         let settings = RelaySettings {
@@ -59,11 +61,46 @@ impl Passage<'_> {
             timeouts: candidate.timeouts,
             sent,
             withhold_usage: provider.is_some_and(|provider| self.asks_usage(provider)),
+            keep_alive: self.snapshot.attempts.keep_alive,
         };
         let relayed = headers::relayable(&head.headers);
         let recorder = self.shelf(candidate).map(|shelf| Recorder::new(shelf, relayed.clone()));
-        let relay = Relay::new(body, permit, settings, settlement, recorder);
-        self.respond(candidate, head.status, relayed, Payload::stream(relay), attempts, None, watch)
+        let mut relay = Relay::new(body, permit, settings, settlement, recorder);
+        // What is held back is held for the sake of another candidate; without one the caller may as well see it.
+        let hold_back = if others { self.snapshot.attempts.hold_back } else { HoldBack::default() };
+        let deadline = sent + candidate.timeouts.first_byte;
+        if let Err(fault) = watch.wait(relay.open(deadline, hold_back)).await {
+            return Tried::Failed(fault);
+        }
+        if let Some(fault) = self.unfit(candidate, others, || Seen::of_stream(&relay)) {
+            relay.give_up(fault);
+            return Tried::Failed(fault);
+        }
+        Tried::Answered(self.respond(
+            candidate,
+            head.status,
+            relayed,
+            Payload::stream(relay),
+            attempts,
+            None,
+            watch,
+        ))
+    }
+
+    /// Why an internal answer in the hybrid band is not good enough, where another model can be asked instead.
+    fn unfit(
+        &self,
+        candidate: &Candidate,
+        others: bool,
+        seen: impl FnOnce() -> Seen,
+    ) -> Option<UpstreamFault> {
+        let hybrid = self.decision.receipt.band == Band::Hybrid && candidate.placement == Placement::Internal;
+        if !(hybrid && others && self.snapshot.attempts.escalate) {
+            return None;
+        }
+        let flaw = seen().flaw(self.digest.needs)?;
+        self.note_escalation(candidate);
+        Some(UpstreamFault::Unfit(flaw))
     }
 
     async fn plain(
@@ -106,6 +143,10 @@ impl Passage<'_> {
         if reading.error.is_some() && others {
             settlement.fail(UpstreamFault::Broken);
             return Tried::Failed(UpstreamFault::Broken);
+        }
+        if let Some(fault) = self.unfit(candidate, others, || Seen::of_body(&body, &reading)) {
+            settlement.replace(fault, &reading);
+            return Tried::Failed(fault);
         }
         let cost = settlement.complete(&reading);
         if let Some(shelf) = self.shelf(candidate) {

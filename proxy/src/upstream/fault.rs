@@ -31,6 +31,12 @@ pub enum UpstreamFault {
     /// The connection broke before the answer was complete.
     #[error("the provider broke off before its answer was complete")]
     Broken,
+    /// The provider began an answer and reported an error in it.
+    #[error("the provider reported an error in mid-answer")]
+    ErrorEvent,
+    /// The answer failed a check, and another model is asked.
+    #[error("the answer failed a check: {0}")]
+    Unfit(&'static str),
     /// The answer is larger than the router holds.
     #[error("the provider's answer is larger than the router accepts")]
     TooLarge,
@@ -73,6 +79,8 @@ impl UpstreamFault {
             Self::PoolExhausted => "pool_exhausted",
             Self::FirstByteTimeout | Self::IdleTimeout | Self::TotalTimeout => "timeout",
             Self::Broken => "broken",
+            Self::ErrorEvent => "error_event",
+            Self::Unfit(_) => "escalated",
             Self::TooLarge | Self::Invalid(_) => "invalid",
         }
     }
