@@ -1,6 +1,5 @@
 //! What is counted about one request, exactly once.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -20,7 +19,7 @@ pub struct Account {
     /// The request's id, where every request gets a log line.
     logged: Option<HeaderValue>,
     arrived: Instant,
-    closed: AtomicBool,
+    outcome: OnceLock<&'static str>,
 }
 
 impl Account {
@@ -39,7 +38,7 @@ impl Account {
             tenant: OnceLock::new(),
             logged,
             arrived,
-            closed: AtomicBool::new(false),
+            outcome: OnceLock::new(),
         }
     }
 
@@ -60,9 +59,15 @@ impl Account {
         self.arrived
     }
 
+    /// How the request ended, once it has.
+    #[must_use]
+    pub fn outcome(&self) -> Option<&'static str> {
+        self.outcome.get().copied()
+    }
+
     /// Ends the account. Only the first end counts.
     pub fn close(&self, outcome: &'static str) {
-        if self.closed.swap(true, Ordering::AcqRel) {
+        if self.outcome.set(outcome).is_err() {
             return;
         }
         self.metrics.in_flight.dec();

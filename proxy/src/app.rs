@@ -8,6 +8,7 @@ use http::header::{HeaderMap, HeaderValue};
 use router_core::{Snapshot, State};
 use router_policies::Live;
 
+use crate::flight::Flights;
 use crate::front;
 use crate::handler::body::BodyLimits;
 use crate::headers::{lossy_value, name};
@@ -28,6 +29,8 @@ pub struct App {
     pub state: Arc<State>,
     /// Connections to providers.
     pub upstreams: Upstreams,
+    /// Calls that equal requests share.
+    pub flights: Arc<Flights>,
     /// How good answers were.
     pub outcomes: Arc<Outcomes>,
     /// What Prometheus scrapes.

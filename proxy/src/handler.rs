@@ -3,6 +3,7 @@
 mod answer;
 mod attempt;
 pub mod body;
+mod share;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,6 +22,7 @@ use crate::account::{Account, OTHER, Stopwatch};
 use crate::app::App;
 use crate::auth;
 use crate::cached;
+use crate::flight::FlightKey;
 use crate::front;
 use crate::headers::name;
 use crate::models;
@@ -84,17 +86,18 @@ async fn route(
     }
 }
 
-/// One request on its way to a provider, understood and decided.
-struct Passage<'a> {
-    app: &'a Arc<App>,
-    snapshot: &'a Arc<Snapshot>,
-    account: &'a Arc<Account>,
-    id: &'a HeaderValue,
+/// One request on its way to a provider, understood and decided. It owns what it needs, because a call that others share outlives
+/// the caller who began it.
+struct Passage {
+    app: Arc<App>,
+    snapshot: Arc<Snapshot>,
+    account: Arc<Account>,
+    id: HeaderValue,
     tenant: TenantId,
-    head: &'a Parts,
-    body: &'a Bytes,
-    digest: &'a Digest,
-    decision: &'a Decision,
+    head: Parts,
+    body: Bytes,
+    digest: Digest,
+    decision: Decision,
     key: Option<CacheKey>,
 }
 
@@ -114,29 +117,45 @@ async fn forward(
     let wishes = Wishes::read(&head.headers)?;
     let body = watch.wait(body::read(incoming, &head.headers, &app.body_limits)).await?;
     let digest = Digest::read(endpoint, &body, &app.state.fingerprint_key)?;
-    let request = wishes.request(&digest, tenant, known);
-    let decision = match decide(&snapshot, &app.state, &request, Instant::now(), &mut fastrand::Rng::new()) {
-        Ok(decision) => decision,
+    let decided = decided(app, &snapshot, &wishes.request(&digest, tenant, known));
+    // What the decision looked at in the headers goes on with the request.
+    drop(wishes);
+    let (decision, key) = match decided {
+        Ok(decided) => decided,
         Err(rejection) => return Ok(reject(&snapshot, account, endpoint, rejection)),
     };
-    count_decision(app, &snapshot, &decision);
-    let key = cache_key(app, &snapshot, &request, &decision);
     let passage = Passage {
-        app,
-        snapshot: &snapshot,
-        account,
-        id,
+        app: Arc::clone(app),
+        account: Arc::clone(account),
+        id: id.clone(),
+        snapshot,
         tenant,
-        head: &head,
-        body: &body,
-        digest: &digest,
-        decision: &decision,
+        head,
+        body,
+        digest,
+        decision,
         key,
     };
-    match passage.look_up(&watch) {
-        Some(response) => Ok(response),
-        None => passage.send(watch).await,
+    if let Some(response) = passage.look_up(&watch) {
+        return Ok(response);
     }
+    match passage.flight_key() {
+        Some(key) => share::share(passage, key, watch).await,
+        None => passage.send(&mut watch).await,
+    }
+}
+
+/// Decides, and names the answer's place in the cache.
+fn decided(
+    app: &App,
+    snapshot: &Snapshot,
+    request: &RouteRequest<'_>,
+) -> Result<(Decision, Option<CacheKey>), Rejection> {
+    let decision = decide(snapshot, &app.state, request, Instant::now(), &mut fastrand::Rng::new())?;
+    count_decision(app, snapshot, &decision);
+    let cached = !decision.cache.bypassed();
+    let key = cached.then(|| CacheKey::of(&app.state.fingerprint_key, snapshot, request, &decision.receipt));
+    Ok((decision, key))
 }
 
 /// The answer to a request that the policy refuses, with the reasons in its headers.
@@ -161,17 +180,7 @@ fn count_decision(app: &App, snapshot: &Snapshot, decision: &Decision) {
     app.metrics.complexity.observe(assessment.complexity().into());
 }
 
-fn cache_key(
-    app: &App,
-    snapshot: &Snapshot,
-    request: &RouteRequest<'_>,
-    decision: &Decision,
-) -> Option<CacheKey> {
-    (!decision.cache.bypassed())
-        .then(|| CacheKey::of(&app.state.fingerprint_key, snapshot, request, &decision.receipt))
-}
-
-impl Passage<'_> {
+impl Passage {
     /// The answer from the cache, where it holds one.
     fn look_up(&self, watch: &Stopwatch) -> Option<Response<Payload>> {
         let lookups = |result| self.app.metrics.cache_lookups.with_label_values(&["exact", result]).inc();
@@ -180,7 +189,7 @@ impl Passage<'_> {
             return None;
         };
         let found = self.app.state.cache.lookup(&key, Instant::now());
-        let served = found.and_then(|entry| Some((cached::serve(&entry, self.digest)?, entry)));
+        let served = found.and_then(|entry| Some((cached::serve(&entry, &self.digest)?, entry)));
         let Some((response, entry)) = served else {
             lookups("miss");
             return None;
@@ -198,18 +207,26 @@ impl Passage<'_> {
         watch: &Stopwatch,
     ) -> Response<Payload> {
         if let (Some(usage), Some(candidate)) = (&entry.usage, self.decision.candidates.first()) {
-            let bill = Bill::new(self.snapshot, candidate, self.digest.prompt_tokens);
+            let bill = Bill::new(&self.snapshot, candidate, self.digest.prompt_tokens);
             bill.charge_baseline(&self.app.metrics, self.account.tenant(), usage);
         }
         self.remember(entry.model, Some(key));
         let own = watch.own();
         let headers = response.headers_mut();
-        respond::explain(headers, self.snapshot, &self.decision.receipt);
-        respond::target(headers, self.snapshot, entry.model, &self.digest.model);
+        respond::explain(headers, &self.snapshot, &self.decision.receipt);
+        respond::target(headers, &self.snapshot, entry.model, &self.digest.model);
         respond::effort(headers, "hit", 0, Some(router_core::Usd::ZERO), own);
         self.app.metrics.overhead.with_label_values(&["hit"]).observe(own.as_secs_f64());
         self.account.close("ok");
         response
+    }
+
+    /// Under which key the request may share a call: where its answer may be cached, written and read.
+    fn flight_key(&self) -> Option<FlightKey> {
+        let cache = self.decision.cache;
+        let shared = self.snapshot.attempts.coalesce && cache.read && cache.write;
+        let key = self.key.filter(|_| shared)?;
+        Some(FlightKey { cache: key, stream: self.digest.stream, usage: self.digest.wants_stream_usage })
     }
 
     /// Keeps in mind who answered, in case somebody says how good it was.
@@ -235,7 +252,7 @@ impl Passage<'_> {
             model: model.name.clone(),
             placement: provider.placement,
             complexity: self.decision.receipt.assessment.complexity(),
-            prompt: outcomes::kept_prompt(self.snapshot, self.tenant, self.digest.prompt().question),
+            prompt: outcomes::kept_prompt(&self.snapshot, self.tenant, self.digest.prompt().question),
             cached,
         })
     }

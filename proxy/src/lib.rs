@@ -13,6 +13,7 @@ mod demo;
 pub mod error_body;
 pub mod explain;
 pub mod flaw;
+pub mod flight;
 pub mod front;
 pub mod handler;
 pub mod headers;

@@ -124,7 +124,7 @@ impl Sidecar {
         let admin = bind(settings.admin).await?;
         let addresses = [local(&data)?, local(&admin)?];
         let app = Arc::new(assemble(&settings, origin, scorer, &addresses)?);
-        if app.snapshot().tenants.is_empty() && !addresses[0].ip().is_loopback() {
+        if app.snapshot().tenants.is_empty() && !is_local(addresses[0]) {
             return Err(StartError::Open(addresses[0]));
         }
         reload::adopt(&app);
@@ -185,6 +185,11 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|error| StartError::Listen { address, error })
 }
 
+/// Whether only this machine reaches the address.
+fn is_local(address: SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
+}
+
 fn local(listener: &TcpListener) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(system)
 }
@@ -202,7 +207,7 @@ fn assemble(
     let state = Arc::new(State::new(Instant::now(), secret().map_err(system)?));
     let mut setup = Setup::new(Arc::clone(&state), scorer, addresses.to_vec());
     // The first address is the data plane's.
-    setup.may_lack_tenants = addresses.first().is_some_and(|data| data.ip().is_loopback());
+    setup.may_lack_tenants = addresses.first().is_some_and(|data| is_local(*data));
     let (live, warnings) = Live::open(origin, setup).map_err(StartError::Policy)?;
     for warning in &warnings {
         tracing::warn!(event = "policy_warning", warning = %warning);
@@ -213,6 +218,7 @@ fn assemble(
         state,
         upstreams: Upstreams::try_new().map_err(system)?,
         metrics: Arc::new(Metrics::try_new().map_err(system)?),
+        flights: Arc::default(),
         outcomes: Arc::default(),
         log_requests: settings.log_requests,
         body_limits: settings.body,

@@ -69,7 +69,7 @@ const RARITY_POWER: f32 = 0.8;
 
 /// Standardised structure columns enter at this scale: beside rows of unit length they are strongly shrunk, so that length
 /// is used as far as it helps and cannot drown the words.
-const DENSE_SCALE: f32 = 0.025;
+const DENSE_SCALE: f32 = 0.03;
 
 /// Added to the deviation of a structure column, so that a column that hardly varies is not blown up.
 const DENSE_FLOOR: f32 = 0.05;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use router_policies::{Severity, check as diagnose, read_text};
+use router_policies::{Severity, check_files};
 
 use crate::args::Check;
 
@@ -11,16 +11,10 @@ use crate::args::Check;
 /// # Errors
 /// None: what is wrong with a file is printed.
 pub fn check(options: &Check) -> anyhow::Result<ExitCode> {
-    let mut errors = 0;
-    for path in &options.files {
-        let diagnostics = match read_text(path) {
-            Ok(text) => diagnose(&path.to_string_lossy(), &text),
-            Err(unreadable) => vec![unreadable],
-        };
-        for diagnostic in &diagnostics {
-            eprintln!("{diagnostic}");
-        }
-        errors += diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
+    let diagnostics = check_files(&options.files);
+    for diagnostic in &diagnostics {
+        eprintln!("{diagnostic}");
     }
-    Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let refused = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
+    Ok(if refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

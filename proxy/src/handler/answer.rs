@@ -27,7 +27,7 @@ use crate::wire::reading::{self, Reading};
 /// Largest plain answer held in memory. A thousand embeddings of 3,072 dimensions are about 40 MB of JSON.
 const MAX_PLAIN_BYTES: usize = 64 << 20;
 
-impl Passage<'_> {
+impl Passage {
     /// Passes an answer on: a stream event by event, a plain answer when all of it is here.
     pub(super) async fn answer(
         &self,
@@ -190,8 +190,8 @@ impl Passage<'_> {
         self.remember(candidate.model, None);
         let own = watch.own();
         let headers = response.headers_mut();
-        respond::explain(headers, self.snapshot, &self.decision.receipt);
-        respond::target(headers, self.snapshot, candidate.model, &self.digest.model);
+        respond::explain(headers, &self.snapshot, &self.decision.receipt);
+        respond::target(headers, &self.snapshot, candidate.model, &self.digest.model);
         respond::effort(headers, cache, attempts, cost, own);
         self.app.metrics.overhead.with_label_values(&[path]).observe(own.as_secs_f64());
         response

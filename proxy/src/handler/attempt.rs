@@ -92,9 +92,9 @@ struct Course {
     rng: fastrand::Rng,
 }
 
-impl Passage<'_> {
+impl Passage {
     /// Sends the request along the plan.
-    pub(super) async fn send(&self, mut watch: Stopwatch) -> Result<Response<Payload>, Refusal> {
+    pub(super) async fn send(&self, watch: &mut Stopwatch) -> Result<Response<Payload>, Refusal> {
         let mut forwarded = headers::forwardable(&self.head.headers);
         front::append_via(&mut forwarded, &self.app.via);
         forwarded.insert(name::REQUEST_ID, self.id.clone());
@@ -115,16 +115,16 @@ impl Passage<'_> {
                 self.app.metrics.retries.inc();
             }
             course.tried.push(position);
-            let bill = Bill::new(self.snapshot, candidate, self.digest.prompt_tokens);
+            let bill = Bill::new(&self.snapshot, candidate, self.digest.prompt_tokens);
             let attempt = attempt.in_session(self.decision.session);
-            let settlement = Settlement::new(&self.app.metrics, self.account, bill, attempt);
+            let settlement = Settlement::new(&self.app.metrics, &self.account, bill, attempt);
             let others = self.has_untried(&course);
-            match self.attempt(candidate, settlement, &forwarded, others, course.attempts, &mut watch).await {
+            match self.attempt(candidate, settlement, &forwarded, others, course.attempts, watch).await {
                 Tried::Answered(response) => return Ok(response),
                 Tried::Refused(refused) => {
                     let Some(wait) = self.may_follow(&mut course, candidate, None, refused.retry_after)
                     else {
-                        return Ok(self.pass_refusal(*refused, course.attempts, &mut watch).await?);
+                        return Ok(self.pass_refusal(*refused, course.attempts, watch).await?);
                     };
                     refused.settle();
                     watch.wait(tokio::time::sleep(wait)).await;
@@ -151,7 +151,7 @@ impl Passage<'_> {
         let order: SmallVec<[usize; 4]> = untried.chain(again).collect();
         order.into_iter().find_map(|position| {
             let candidate = &candidates[position];
-            let begun = begin(self.snapshot, &self.app.state, candidate, Instant::now(), &mut course.rng);
+            let begun = begin(&self.snapshot, &self.app.state, candidate, Instant::now(), &mut course.rng);
             begun.ok().map(|attempt| (position, attempt))
         })
     }
@@ -274,7 +274,7 @@ impl Passage<'_> {
             max_output_tokens: self.decision.max_output_tokens,
             stream_usage: self.asks_usage(provider),
         };
-        let body = self.digest.splices.apply(self.body, &changes);
+        let body = self.digest.splices.apply(&self.body, &changes);
         let mut headers = forwarded.clone();
         if !headers.contains_key(header::CONTENT_TYPE) {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -20,6 +20,13 @@ use crate::tokens::TokenUsage;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CacheKey(Fingerprint);
 
+/// A key from a fingerprint that somebody else computed, for tests and for keys of other caches.
+impl From<Fingerprint> for CacheKey {
+    fn from(fingerprint: Fingerprint) -> Self {
+        Self(fingerprint)
+    }
+}
+
 impl CacheKey {
     /// The key of a request. `auto` is keyed by profile and policy epoch, a named model by its id, both by the
     /// candidates a rule put in their place, so that a rule cannot be passed by through the cache.

@@ -1,6 +1,6 @@
 //! The real program, as a process of its own.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -60,6 +60,7 @@ fn command(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
 /// A program that serves. Killed when dropped.
 pub struct Program {
     child: Child,
+    output: UnboundedReceiver<String>,
     log: UnboundedReceiver<Value>,
     pub client: TestClient,
 }
@@ -67,28 +68,45 @@ pub struct Program {
 impl Program {
     /// Starts `serve` or `demo` on free ports and waits until it listens.
     pub async fn start(arguments: &[&str]) -> Self {
+        Self::start_with(arguments, &[]).await
+    }
+
+    /// The same with these variables.
+    pub async fn start_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let ports = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
-        let mut child = command(&[arguments, &ports].concat(), &[])
+        let mut child = command(&[arguments, &ports].concat(), variables)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let stderr = child.stderr.take().unwrap();
-        let (lines, mut log) = unbounded_channel();
-        thread::spawn(move || {
-            for line in BufReader::new(stderr).lines() {
-                let line = line.unwrap();
-                let entry = serde_json::from_str(&line).unwrap_or(Value::String(line));
-                if lines.send(entry).is_err() {
-                    return;
-                }
-            }
-        });
+        let output = lines(child.stdout.take().unwrap(), |line| line);
+        let log = |line: String| serde_json::from_str(&line).unwrap_or(Value::String(line));
+        let mut log = lines(child.stderr.take().unwrap(), log);
         let listening = next_event(&mut log, "listening").await;
         let address = |plane: &str| -> SocketAddr { listening[plane].as_str().unwrap().parse().unwrap() };
         let client = TestClient::new(address("data"), address("admin"));
-        Self { child, log, client }
+        Self { child, output, log, client }
+    }
+
+    /// Waits for a line with this text on stdout.
+    pub async fn output(&mut self, text: &str) {
+        within(async {
+            while !self.output.recv().await.unwrap_or_else(|| panic!("ended before {text}")).contains(text) {}
+        })
+        .await;
+    }
+
+    /// What is still unread of the log, to its end.
+    pub async fn rest_of_log(&mut self) -> Vec<Value> {
+        let mut rest = Vec::new();
+        within(async {
+            while let Some(entry) = self.log.recv().await {
+                rest.push(entry);
+            }
+        })
+        .await;
+        rest
     }
 
     /// The next log line of this event.
@@ -122,6 +140,22 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Reads a pipe line by line from a thread of its own, so that it never fills up.
+fn lines<T: Send + 'static>(
+    pipe: impl Read + Send + 'static,
+    read: impl Fn(String) -> T + Send + 'static,
+) -> UnboundedReceiver<T> {
+    let (lines, receiver) = unbounded_channel();
+    thread::spawn(move || {
+        for line in BufReader::new(pipe).lines() {
+            if lines.send(read(line.unwrap())).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
 }
 
 /// Reads the log up to this event. Every line of it must be JSON.
