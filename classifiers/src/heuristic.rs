@@ -35,6 +35,11 @@ impl StructureScorer {
         (weights::conversation(prompt), weights::request(prompt))
     }
 
+    /// Sum of the terms of a question that stands alone.
+    pub(crate) fn sum(shape: &Shape) -> f32 {
+        weights::terms(shape, &Prompt::default()).iter().map(|(_, value)| value).sum()
+    }
+
     /// Sum of terms → score.
     pub(crate) fn squash(sum: f32) -> f32 {
         weights::squash(sum)

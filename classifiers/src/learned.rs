@@ -22,7 +22,7 @@ use crate::heuristic::StructureScorer;
 use crate::text::Shape;
 use artifact::{Artifact, ArtifactError};
 use features::{STRUCTURE, Visit};
-use gate::Reading;
+use gate::{Form, Reading};
 
 /// Where the default bands divide "internal" from "hybrid"; the confidence is about this choice.
 const FIRST_BAND: f32 = 0.4;
@@ -98,11 +98,11 @@ impl LearnedScorer {
         let mut sums = Sums { artifact, words: 0.0, square: 0.0, reading: Reading::default() };
         let shape = features::visit(question, &mut sums);
         let words = artifact.scale * sums.words / sums.square.max(1.0).sqrt();
-        let structure = features::structure(&shape);
-        let form = dot(&artifact.structure, &structure);
-        let raw = artifact.bias + words + form;
-        let unfamiliarity = artifact.gate.unfamiliarity(&sums.reading, &features::bins(&shape), &structure);
-        Scan { shape, words, form, prediction: artifact.interpret(raw, unfamiliarity) }
+        let form = Form::of(&shape);
+        let structure = dot(&artifact.structure, &form.structure);
+        let unfamiliarity = artifact.gate.unfamiliarity(&sums.reading, &form);
+        let prediction = artifact.interpret(artifact.bias + words + structure, unfamiliarity);
+        Scan { shape, words, structure, prediction }
     }
 
     fn inside(&self, scan: &Scan, prompt: &Prompt<'_>) -> Assessment {
@@ -113,7 +113,7 @@ impl LearnedScorer {
         for (name, value) in [
             ("base", self.artifact.bias),
             ("words", scan.words),
-            ("structure", scan.form),
+            ("structure", scan.structure),
             ("expected_gain", gain),
             ("learned", complexity),
             ("conversation", conversation),
@@ -156,7 +156,7 @@ impl fmt::Debug for LearnedScorer {
 struct Scan {
     shape: Shape,
     words: f32,
-    form: f32,
+    structure: f32,
     prediction: Prediction,
 }
 

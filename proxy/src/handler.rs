@@ -3,6 +3,7 @@
 mod answer;
 mod attempt;
 pub mod body;
+mod hedge;
 mod share;
 
 use std::sync::Arc;
@@ -188,13 +189,19 @@ impl Passage {
             lookups("bypass");
             return None;
         };
-        let found = self.app.state.cache.lookup(&key, Instant::now());
-        let served = found.and_then(|entry| Some((cached::serve(&entry, &self.digest)?, entry)));
-        let Some((response, entry)) = served else {
-            lookups("miss");
-            return None;
-        };
-        lookups("hit");
+        let response = self.find(key, watch);
+        lookups(if response.is_some() { "hit" } else { "miss" });
+        response
+    }
+
+    /// As [`look_up`](Self::look_up) a moment ago, for what has come in since; not counted as another look.
+    fn look_up_again(&self, watch: &Stopwatch) -> Option<Response<Payload>> {
+        self.find(self.key?, watch)
+    }
+
+    fn find(&self, key: CacheKey, watch: &Stopwatch) -> Option<Response<Payload>> {
+        let entry = self.app.state.cache.lookup(&key, Instant::now())?;
+        let response = cached::serve(&entry, &self.digest)?;
         Some(self.respond_cached(response, &entry, key, watch))
     }
 

@@ -55,6 +55,8 @@ pub struct Metrics {
     pub health_score: GaugeVec,
     /// `retries_total`
     pub retries: IntCounter,
+    /// `hedges_total{result}`
+    pub hedges: IntCounterVec,
     /// `escalations_total`
     pub escalations: IntCounter,
     /// `streams_truncated_total{side}`
@@ -198,6 +200,11 @@ impl Metrics {
                 "retries_total",
                 "Attempts beyond a request's first.",
             )))?,
+            hedges: family.counters(
+                "hedges_total",
+                "Second attempts beside a late first one, by whether they won.",
+                &["result"],
+            )?,
             escalations: family.keep(IntCounter::with_opts(Family::opts(
                 "escalations_total",
                 "Internal answers that failed a check, so that another model was asked.",

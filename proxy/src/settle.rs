@@ -1,6 +1,7 @@
 //! Settles an attempt once its answer is over: health, tokens, money.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use router_core::{
@@ -84,6 +85,8 @@ pub struct Settlement {
     sent: Instant,
     /// Whether the provider has begun to answer, so that there is something to pay.
     answering: bool,
+    /// Set when another attempt for the same request was faster.
+    outrun: Arc<AtomicBool>,
 }
 
 impl Settlement {
@@ -97,7 +100,14 @@ impl Settlement {
             attempt: Some(attempt),
             sent: Instant::now(),
             answering: false,
+            outrun: Arc::default(),
         }
+    }
+
+    /// A flag to set before this attempt is dropped because another one was faster.
+    #[must_use]
+    pub fn outrun(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.outrun)
     }
 
     /// The account of the request.
@@ -158,11 +168,20 @@ impl Settlement {
 
     /// The caller has gone: what was seen is charged.
     pub fn abandon(&mut self, reading: &Reading) {
+        if self.outrun.load(Ordering::Acquire) {
+            return self.lose(reading);
+        }
         self.record(Outcome::Cancelled, "cancelled");
         if self.answering {
             self.metrics.streams_truncated.with_label_values(&["client"]).inc();
             self.bill.charge(&self.metrics, self.account.tenant(), reading);
         }
+    }
+
+    /// Another attempt was faster. The provider has the prompt and is paid for it.
+    fn lose(&mut self, reading: &Reading) {
+        self.record(Outcome::Outrun, "outrun");
+        self.bill.charge(&self.metrics, self.account.tenant(), reading);
     }
 
     /// The provider answered with an error status.
@@ -180,6 +199,9 @@ impl Settlement {
 
 impl Drop for Settlement {
     fn drop(&mut self) {
+        if self.attempt.is_some() && self.outrun.load(Ordering::Acquire) {
+            return self.lose(&Reading::default());
+        }
         self.record(Outcome::Cancelled, "cancelled");
     }
 }

@@ -61,6 +61,6 @@ pub use session::{SessionKey, Sessions};
 pub use snapshot::{
     AttemptPolicy, CachePolicy, HoldBack, OutOfDomain, OutcomePolicy, Parts, Requested, Snapshot,
 };
-pub use state::{IdsExhausted, ModelState, State};
+pub use state::{IdsExhausted, ModelState, State, TenantState};
 pub use tenant::{KeyHash, Tenant, Tenants};
 pub use tokens::{Prices, TokenUsage};

@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::cache::ResponseCache;
 use crate::digest::FingerprintKey;
 use crate::health::Health;
-use crate::hedge::Hedge;
+use crate::hedge::{Hedge, Spending};
 use crate::ids::{ModelId, ProviderId, TenantId};
 use crate::retry::RetryBudget;
 use crate::session::Sessions;
@@ -33,6 +33,19 @@ pub struct ModelState {
     pub hedge: Hedge,
     /// Exponentially weighted answer length in tokens × 16, by prompt size; 0 before the first answer of that size.
     output_tokens_x16: [AtomicU64; PROMPT_SIZES],
+}
+
+/// What is known about one tenant.
+#[derive(Debug)]
+pub struct TenantState {
+    /// What its second attempts have cost lately.
+    pub hedging: Spending,
+}
+
+impl TenantState {
+    fn new(origin: Instant) -> Self {
+        Self { hedging: Spending::new(origin) }
+    }
 }
 
 /// Weight of a new observation in the running means: one in sixteen.
@@ -109,6 +122,7 @@ struct Registry {
 pub struct State {
     registry: Mutex<Registry>,
     models: boxcar::Vec<ModelState>,
+    tenants: boxcar::Vec<TenantState>,
     /// Stored answers.
     pub cache: ResponseCache,
     /// Which model holds which conversation.
@@ -133,6 +147,7 @@ impl State {
         Self {
             registry: Mutex::new(registry),
             models: boxcar::Vec::new(),
+            tenants: boxcar::vec![TenantState::new(origin)],
             cache: ResponseCache::new(crate::snapshot::CachePolicy::default().max_bytes),
             sessions: Sessions::default(),
             retries: RetryBudget::new(origin),
@@ -178,7 +193,18 @@ impl State {
     /// # Errors
     /// After 65,535 different ones.
     pub fn tenant_id(&self, name: &str) -> Result<TenantId, IdsExhausted> {
-        self.registry().tenants.intern(name, "tenant").map(TenantId::new)
+        let mut registry = self.registry();
+        let id = registry.tenants.intern(name, "tenant")?;
+        while self.tenants.count() <= usize::from(id) {
+            self.tenants.push(TenantState::new(self.origin));
+        }
+        Ok(TenantId::new(id))
+    }
+
+    /// What is known about a tenant.
+    #[must_use]
+    pub fn tenant(&self, id: TenantId) -> Option<&TenantState> {
+        self.tenants.get(id.index())
     }
 
     /// What is known about a model.

@@ -1,6 +1,6 @@
 //! Whether a prompt is like the training data.
 //!
-//! A model that was trained on one kind of prompt ranks another kind no better than chance, and cannot tell by itself. Four
+//! A model that was trained on one kind of prompt ranks another kind no better than chance, and cannot tell by itself. Five
 //! kinds of evidence can, each compared with what the training rows themselves show when they are held out:
 //!
 //! - *words*: the mean log ratio of how often a word occurs in the training data and in a background of everyday requests,
@@ -8,25 +8,34 @@
 //! - *form*: the same ratio for binned counts of structure, so that a domain in which every prompt has four lettered options
 //!   knows that a prompt without them is foreign;
 //! - *novelty*: the share of words that the training data never showed;
-//! - *distance*: the Mahalanobis distance of the structure from the training mean.
+//! - *distance*: the Mahalanobis distance of the structure from the training mean;
+//! - *simplicity*: how much simpler the structural heuristic finds the prompt than the training data.
 //!
 //! Only the bad side counts: a prompt cannot be too familiar. The limit is set so that [`OWN_SHARE`] of held-out training
 //! rows are outside.
+//!
+//! Training data is often of several kinds (lettered questions, free problems), and something between two kinds belongs to
+//! neither. So the rows are first parted by structure, each part has its own evidence and limit, and a prompt is inside if
+//! any part takes it.
 
 pub mod background;
+mod parting;
 mod precision;
 
 use background::Background;
 pub(crate) use precision::Precision;
 
-use super::features::{BINS, COUNTS, FAMILIAR_BUCKETS, STRUCTURE};
+use super::features::{self, BINS, COUNTS, FAMILIAR_BUCKETS, STRUCTURE};
 use super::ridge::moments;
+use crate::heuristic::StructureScorer;
+use crate::shuffle;
+use crate::text::Shape;
 
 /// Share of its own held-out rows that the gate turns away: below the 5 % that a domain can afford, with room for drift.
 pub const OWN_SHARE: f64 = 0.035;
 
 /// Kinds of evidence.
-pub(crate) const KINDS: usize = 4;
+pub(crate) const KINDS: usize = 5;
 
 /// A log ratio of 1 is 32 steps; ratios beyond ±3.9 count as that.
 const STEPS: f32 = 32.0;
@@ -40,25 +49,62 @@ const DAMPING: f32 = 3.0;
 /// Rows of background that stand for a bucket before any training row is counted.
 const PRIOR_ROWS: f32 = 3.0;
 
+/// Parts for the held-out evidence that the limit is set on.
+const FOLDS: usize = 4;
+
+/// Parts of the training data at most.
+pub(crate) const MAX_PARTS: usize = 3;
+
 /// What the gate needs of one training row.
 #[derive(Clone, Debug)]
 pub(crate) struct Sample {
     pub(crate) words: Vec<u16>,
-    pub(crate) bins: [usize; COUNTS],
-    pub(crate) structure: [f32; STRUCTURE],
+    pub(crate) form: Form,
 }
 
-/// Sums over the words of one prompt.
+/// What a prompt is made of, as the gate sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct Form {
+    pub(crate) bins: [usize; COUNTS],
+    pub(crate) structure: [f32; STRUCTURE],
+    /// Sum of the structural heuristic's terms.
+    pub(crate) heuristic: f32,
+}
+
+impl Form {
+    /// Of a text that has been read.
+    pub(crate) fn of(shape: &Shape) -> Self {
+        Self {
+            bins: features::bins(shape),
+            structure: features::structure(shape),
+            heuristic: StructureScorer::sum(shape),
+        }
+    }
+}
+
+/// Sums over the words of one prompt, for each part.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Reading {
+    words: u32,
+    sums: [Sum; MAX_PARTS],
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Sum {
     steps: i32,
     unseen: u32,
-    words: u32,
 }
 
 /// The fitted gate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gate {
+    /// 1 to [`MAX_PARTS`].
+    pub(crate) parts: Vec<Part>,
+}
+
+/// What one kind of training row looks like.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Part {
     pub(crate) words: Vec<i8>,
     pub(crate) bins: Vec<i8>,
     pub(crate) precision: Precision,
@@ -71,33 +117,39 @@ impl Gate {
     /// Adds a word, given as its bucket.
     #[inline]
     pub(crate) fn read(&self, reading: &mut Reading, bucket: usize) {
-        let step = self.words[bucket];
         reading.words += 1;
-        if step == UNSEEN {
-            reading.unseen += 1;
+        for (part, sum) in self.parts.iter().zip(&mut reading.sums) {
+            match part.words[bucket] {
+                // No evidence but its novelty.
+                UNSEEN => sum.unseen += 1,
+                step => sum.steps += i32::from(step),
+            }
         }
-        // An unseen word counts as it would after PRIOR_ROWS of background only: as no evidence.
-        reading.steps += if step == UNSEEN { 0 } else { i32::from(step) };
     }
 
     /// How unlike the training data a prompt is: up to 1 is inside, more is outside.
-    pub(crate) fn unfamiliarity(
-        &self,
-        reading: &Reading,
-        bins: &[usize; COUNTS],
-        structure: &[f32; STRUCTURE],
-    ) -> f32 {
-        self.distance(&self.evidence(reading, bins, structure)) / self.limit
+    pub(crate) fn unfamiliarity(&self, reading: &Reading, form: &Form) -> f32 {
+        let of = |(part, sum): (&Part, &Sum)| part.distance(&part.evidence(reading.words, sum, form)) / part.limit;
+        self.parts.iter().zip(&reading.sums).map(of).fold(f32::INFINITY, f32::min)
     }
 
-    fn evidence(&self, reading: &Reading, bins: &[usize; COUNTS], structure: &[f32; STRUCTURE]) -> [f32; KINDS] {
-        let words = reading.words as f32 + DAMPING;
-        let form: i32 = bins.iter().map(|&bin| i32::from(self.bins[bin])).sum();
+    /// Fits a gate to `rows` of `samples`.
+    pub(crate) fn fit(samples: &[Sample], rows: &[usize], background: &Background) -> Self {
+        let fit = |part: &Vec<usize>| Part::fit(samples, part, background);
+        Self { parts: parting::part(samples, rows).iter().map(fit).collect() }
+    }
+}
+
+impl Part {
+    fn evidence(&self, words: u32, sum: &Sum, form: &Form) -> [f32; KINDS] {
+        let words = words as f32 + DAMPING;
+        let bins: i32 = form.bins.iter().map(|&bin| i32::from(self.bins[bin])).sum();
         [
-            reading.steps as f32 / STEPS / words,
-            form as f32 / STEPS / COUNTS as f32,
-            -(reading.unseen as f32) / words,
-            -self.precision.distance(structure),
+            sum.steps as f32 / STEPS / words,
+            bins as f32 / STEPS / COUNTS as f32,
+            -(sum.unseen as f32) / words,
+            -self.precision.distance(&form.structure),
+            form.heuristic,
         ]
     }
 
@@ -106,27 +158,32 @@ impl Gate {
     }
 
     fn evidence_of(&self, sample: &Sample) -> [f32; KINDS] {
-        let mut reading = Reading::default();
-        sample.words.iter().for_each(|&bucket| self.read(&mut reading, usize::from(bucket)));
-        self.evidence(&reading, &sample.bins, &sample.structure)
+        let mut sum = Sum::default();
+        for &bucket in &sample.words {
+            match self.words[usize::from(bucket)] {
+                UNSEEN => sum.unseen += 1,
+                step => sum.steps += i32::from(step),
+            }
+        }
+        self.evidence(sample.words.len() as u32, &sum, &sample.form)
     }
 
-    /// Fits a gate to `rows` of `samples`; `folds` are parts of those rows, each judged by a gate that has not seen it.
-    pub(crate) fn fit(samples: &[Sample], rows: &[usize], folds: &[Vec<usize>], background: &Background) -> Self {
+    /// `rows` come in random order; each fold of them is judged by a part that has not seen it.
+    fn fit(samples: &[Sample], rows: &[usize], background: &Background) -> Self {
+        let folds = shuffle::folds(rows, FOLDS);
         let mut held_out = Vec::with_capacity(rows.len());
-        for fold in folds {
-            let mut inside = vec![true; samples.len()];
-            fold.iter().for_each(|&row| inside[row] = false);
-            let rest: Vec<usize> = rows.iter().copied().filter(|&row| inside[row]).collect();
-            let gate = Self::raw(samples, &rest, background);
-            held_out.extend(fold.iter().map(|&row| gate.evidence_of(&samples[row])));
+        for (at, fold) in folds.iter().enumerate() {
+            let rest: Vec<usize> =
+                folds.iter().enumerate().filter(|(other, _)| *other != at).flat_map(|(_, rows)| rows).copied().collect();
+            let part = Self::raw(samples, &rest, background);
+            held_out.extend(fold.iter().map(|&row| part.evidence_of(&samples[row])));
         }
         Self::raw(samples, rows, background).calibrated(&held_out)
     }
 
-    /// A gate whose limit is not set yet.
+    /// A part whose limit is not set yet.
     fn raw(samples: &[Sample], rows: &[usize], background: &Background) -> Self {
-        let structure: Vec<[f32; STRUCTURE]> = rows.iter().map(|&row| samples[row].structure).collect();
+        let structure: Vec<[f32; STRUCTURE]> = rows.iter().map(|&row| samples[row].form.structure).collect();
         let (mean, deviation) = moments(structure.iter());
         Self {
             words: word_ratios(samples, rows, background),
@@ -176,7 +233,7 @@ fn word_ratios(samples: &[Sample], rows: &[usize], background: &Background) -> V
 fn form_ratios(samples: &[Sample], rows: &[usize], background: &Background) -> Vec<i8> {
     let mut counts = vec![0u32; COUNTS * BINS];
     for &row in rows {
-        samples[row].bins.iter().for_each(|&bin| counts[bin] += 1);
+        samples[row].form.bins.iter().for_each(|&bin| counts[bin] += 1);
     }
     counts.iter().enumerate().map(|(bin, &count)| log_ratio(count, rows.len(), background.bin(bin))).collect()
 }

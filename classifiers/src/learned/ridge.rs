@@ -25,14 +25,18 @@ impl Matrix {
         self.dense.push(dense);
     }
 
-    /// Number of rows.
-    pub(crate) fn len(&self) -> usize {
-        self.dense.len()
-    }
-
     fn row(&self, row: usize) -> impl Iterator<Item = (usize, f32)> {
         let range = self.starts[row]..self.starts[row + 1];
         self.buckets[range.clone()].iter().map(|&bucket| bucket as usize).zip(self.values[range].iter().copied())
+    }
+
+    /// Multiplies each row by a factor.
+    fn weigh(&mut self, factor: impl Fn(usize) -> f32) {
+        for row in 0..self.dense.len() {
+            let factor = factor(row);
+            self.values[self.starts[row]..self.starts[row + 1]].iter_mut().for_each(|value| *value *= factor);
+            self.dense[row].iter_mut().for_each(|value| *value *= factor);
+        }
     }
 
     /// What `head` says of a row.
@@ -80,11 +84,14 @@ const TOLERANCE: f64 = 1e-4;
 /// Iterations at most. 15-40 are usual.
 const ITERATIONS: usize = 200;
 
-/// Minimises Σ (target − head(row))² + λ‖w‖² over `rows` of `matrix`, in the scaled columns; the bias is the mean target.
-pub(crate) fn solve(matrix: &Matrix, rows: &[usize], target: impl Fn(usize) -> f64) -> Head {
-    let mean = rows.iter().map(|&row| target(row)).sum::<f64>() / rows.len().max(1) as f64;
-    let wanted: Vec<f64> = rows.iter().map(|&row| target(row) - mean).collect();
-    let scaled = Scaled::of(matrix, rows);
+/// Minimises Σ weight · (target − head(row))² + λ‖w‖² over `rows` of `matrix`, in the scaled columns; the bias is the mean
+/// target. `label` gives a row's target and weight.
+pub(crate) fn solve(matrix: &Matrix, rows: &[usize], label: impl Fn(usize) -> (f64, f64)) -> Head {
+    let sums = rows.iter().map(|&row| label(row)).fold((0.0, 0.0), |sums, (y, w)| (sums.0 + y * w, sums.1 + w));
+    let mean = sums.0 / f64::max(sums.1, 1e-9);
+    let wanted: Vec<f64> = rows.iter().map(|&row| label(row)).map(|(y, weight)| (y - mean) * weight.sqrt()).collect();
+    let mut scaled = Scaled::of(matrix, rows);
+    scaled.matrix.weigh(|at| label(rows[at]).1.sqrt() as f32);
     let dual = scaled.conjugate_gradients(&wanted);
     scaled.into_head(&dual, mean)
 }
@@ -234,8 +241,8 @@ mod tests {
     #[test]
     fn finds_the_words_that_matter() {
         let (matrix, target) = example();
-        let rows: Vec<_> = (0..matrix.len()).collect();
-        let head = solve(&matrix, &rows, |row| target[row]);
+        let rows: Vec<_> = (0..matrix.dense.len()).collect();
+        let head = solve(&matrix, &rows, |row| (target[row], 1.0));
         assert!((head.bias - 0.5).abs() < 1e-6);
         assert!(matrix.predict(1, &head) > 0.8 && matrix.predict(0, &head) < 0.2);
         assert!(head.sparse[10..17].iter().all(|weight| weight.abs() < 0.1));
@@ -245,7 +252,7 @@ mod tests {
     #[test]
     fn the_solution_satisfies_the_normal_equations() {
         let (matrix, target) = example();
-        let rows: Vec<_> = (0..matrix.len()).collect();
+        let rows: Vec<_> = (0..matrix.dense.len()).collect();
         let scaled = Scaled::of(&matrix, &rows);
         let wanted: Vec<_> = target.iter().map(|target| target - 0.5).collect();
         let dual = scaled.conjugate_gradients(&wanted);
@@ -257,8 +264,8 @@ mod tests {
     #[test]
     fn a_constant_target_needs_no_words() {
         let (matrix, _) = example();
-        let rows: Vec<_> = (0..matrix.len()).collect();
-        let head = solve(&matrix, &rows, |_| 0.25);
+        let rows: Vec<_> = (0..matrix.dense.len()).collect();
+        let head = solve(&matrix, &rows, |_| (0.25, 1.0));
         assert_eq!(head.bias, 0.25);
         assert!(head.sparse.iter().all(|weight| *weight == 0.0));
     }

@@ -6,13 +6,16 @@ use super::artifact::{Artifact, Provenance, fnv1a, fnv1a_from};
 use super::calibrate::Curve;
 use super::features::{self, STRUCTURE, Visit};
 use super::gate::background::Background;
-use super::gate::{Gate, Sample};
+use super::gate::{Form, Gate, Sample};
 use super::ridge::{self, Head, Matrix};
 use crate::dataset::Row;
 use crate::shuffle;
 
 /// Parts for the held-out predictions that everything is calibrated on.
 pub const INNER_FOLDS: usize = 4;
+
+/// An assumed score stands for the mean of many answers, where an observed one is a single answer with all its luck.
+const ASSUMED_WEIGHT: f64 = 4.0;
 
 /// How to fit.
 #[derive(Clone, Debug)]
@@ -101,7 +104,7 @@ impl Corpus {
         let structure = features::structure(&shape);
         let norm = collected.grams.iter().map(|gram| gram.1 * gram.1).sum::<f32>().max(1.0).sqrt();
         self.matrix.push(collected.grams.into_iter().map(|(bucket, value)| (bucket, value / norm)), structure);
-        self.samples.push(Sample { words: collected.words, bins: features::bins(&shape), structure });
+        self.samples.push(Sample { words: collected.words, form: Form::of(&shape) });
     }
 
     /// Fits a model to some of the rows, given by index.
@@ -116,7 +119,7 @@ impl Corpus {
         let folds = shuffle::folds(&order, INNER_FOLDS);
         let head = self.head(rows)?;
         let held_out = self.held_out(&folds)?;
-        let gate = Gate::fit(&self.samples, rows, &folds, &self.background);
+        let gate = Gate::fit(&self.samples, &order, &self.background);
         Ok(self.assemble(rows, &head, &held_out, gate, options))
     }
 
@@ -125,16 +128,19 @@ impl Corpus {
     fn head(&self, rows: &[usize]) -> Result<Head, TrainError> {
         let label = |row: usize| &self.labels[row];
         if rows.iter().all(|&row| label(row).gain().is_some()) {
-            return Ok(ridge::solve(&self.matrix, rows, |row| label(row).gain().unwrap_or(0.0)));
+            return Ok(self.solve(rows, |label| label.gain()));
         }
         let weak: Vec<usize> = rows.iter().copied().filter(|&row| label(row).weak.is_some()).collect();
         let strong: Vec<usize> = rows.iter().copied().filter(|&row| label(row).strong.is_some()).collect();
         if weak.is_empty() || strong.is_empty() {
             return Err(TrainError::OneSided(if weak.is_empty() { "weak" } else { "strong" }));
         }
-        let strong = ridge::solve(&self.matrix, &strong, |row| label(row).strong.unwrap_or(0.0));
-        let weak = ridge::solve(&self.matrix, &weak, |row| label(row).weak.unwrap_or(0.0));
-        Ok(strong.minus(&weak))
+        Ok(self.solve(&strong, |label| label.strong).minus(&self.solve(&weak, |label| label.weak)))
+    }
+
+    fn solve(&self, rows: &[usize], target: fn(&Label) -> Option<f64>) -> Head {
+        let weight = |row: usize| if self.labels[row].assumed { ASSUMED_WEIGHT } else { 1.0 };
+        ridge::solve(&self.matrix, rows, |row| (target(&self.labels[row]).unwrap_or(0.0), weight(row)))
     }
 
     /// Each row with the raw score of a head that has not seen it.

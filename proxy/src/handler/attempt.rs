@@ -29,7 +29,7 @@ pub(super) enum Tried {
     Failed(UpstreamFault),
 }
 
-/// A provider's error answer, not yet settled.
+/// A provider's error answer. Its status is settled, its body not yet read.
 pub(super) struct Refused {
     candidate: Candidate,
     settlement: Settlement,
@@ -84,12 +84,22 @@ impl Status {
 }
 
 /// The attempts of one request so far.
-struct Course {
+pub(super) struct Course {
     /// Positions in the plan that have been tried.
     tried: SmallVec<[usize; 4]>,
     attempts: u32,
     deadline: Instant,
     rng: fastrand::Rng,
+}
+
+/// A claimed attempt, about to be made.
+pub(super) struct Try {
+    pub(super) candidate: Candidate,
+    pub(super) settlement: Settlement,
+    /// Whether another candidate is left.
+    pub(super) others: bool,
+    /// The how-manieth it is, from 1.
+    pub(super) number: u32,
 }
 
 impl Passage {
@@ -108,43 +118,59 @@ impl Passage {
             rng: fastrand::Rng::new(),
         };
         let mut fault = UpstreamFault::Connect;
-        while let Some((position, attempt)) = self.next(&mut course) {
-            let candidate = &self.decision.candidates[position];
-            course.attempts += 1;
-            if course.attempts > 1 {
-                self.app.metrics.retries.inc();
-            }
-            course.tried.push(position);
-            let bill = Bill::new(&self.snapshot, candidate, self.digest.prompt_tokens);
-            let attempt = attempt.in_session(self.decision.session);
-            let settlement = Settlement::new(&self.app.metrics, &self.account, bill, attempt);
-            let others = self.has_untried(&course);
-            match self.attempt(candidate, settlement, &forwarded, others, course.attempts, watch).await {
+        let mut upcoming = self.next(&mut course);
+        while let Some((position, attempt)) = upcoming {
+            let try_ = self.prepare(&mut course, position, attempt);
+            let candidate = try_.candidate;
+            match self.attempt_hedged(try_, &mut course, &forwarded, watch).await {
                 Tried::Answered(response) => return Ok(response),
                 Tried::Refused(refused) => {
-                    let Some(wait) = self.may_follow(&mut course, candidate, None, refused.retry_after)
-                    else {
-                        return Ok(self.pass_refusal(*refused, course.attempts, watch).await?);
-                    };
-                    refused.settle();
-                    watch.wait(tokio::time::sleep(wait)).await;
+                    upcoming = self.follow(&mut course, &candidate, None, refused.retry_after, watch).await;
+                    if upcoming.is_none() {
+                        return self.pass_refusal(*refused, course.attempts, watch).await;
+                    }
                 }
                 Tried::Failed(failed) => {
                     fault = failed;
-                    let Some(wait) = self.may_follow(&mut course, candidate, Some(failed), None) else {
-                        break;
-                    };
-                    if !wait.is_zero() {
-                        watch.wait(tokio::time::sleep(wait)).await;
-                    }
+                    upcoming = self.follow(&mut course, &candidate, Some(failed), None, watch).await;
                 }
             }
         }
         Err(fault.refusal())
     }
 
+    /// Counts an attempt and takes charge of it.
+    pub(super) fn prepare(&self, course: &mut Course, position: usize, attempt: Attempt) -> Try {
+        let candidate = self.decision.candidates[position];
+        course.attempts += 1;
+        if course.attempts > 1 {
+            self.app.metrics.retries.inc();
+        }
+        course.tried.push(position);
+        let bill = Bill::new(&self.snapshot, &candidate, self.digest.prompt_tokens);
+        let attempt = attempt.in_session(self.decision.session);
+        let settlement = Settlement::new(&self.app.metrics, &self.account, bill, attempt);
+        Try { candidate, settlement, others: self.has_untried(course), number: course.attempts }
+    }
+
+    /// The attempt that follows a failed one, once its time has come; `None` where there is none.
+    async fn follow(
+        &self,
+        course: &mut Course,
+        failed: &Candidate,
+        fault: Option<UpstreamFault>,
+        retry_after: Option<Duration>,
+        watch: &mut Stopwatch,
+    ) -> Option<(usize, Attempt)> {
+        let wait = self.may_follow(course, failed, fault, retry_after)?;
+        if !wait.is_zero() {
+            watch.wait(tokio::time::sleep(wait)).await;
+        }
+        self.next(course)
+    }
+
     /// The next candidate that takes the request: one that has not been tried, else the last tried once more.
-    fn next(&self, course: &mut Course) -> Option<(usize, Attempt)> {
+    pub(super) fn next(&self, course: &mut Course) -> Option<(usize, Attempt)> {
         let candidates = &self.decision.candidates;
         let untried = (0..candidates.len()).filter(|position| !course.tried.contains(position));
         let again = course.tried.last().copied().filter(|position| !candidates[*position].last_standing);
@@ -213,28 +239,27 @@ impl Passage {
         }
     }
 
-    async fn attempt(
-        &self,
-        candidate: &Candidate,
-        mut settlement: Settlement,
-        forwarded: &HeaderMap,
-        others: bool,
-        attempts: u32,
-        watch: &mut Stopwatch,
-    ) -> Tried {
-        let mut timeouts = candidate.timeouts;
+    /// One attempt to its end: an answer for the caller, an error of the provider, or nothing.
+    pub(super) async fn attempt(&self, try_: Try, forwarded: &HeaderMap, watch: &mut Stopwatch) -> Tried {
+        let Try { mut candidate, mut settlement, others, number } = try_;
         if let Some(first_token) = self.snapshot.attempts.first_token.filter(|_| others) {
-            timeouts.first_byte = timeouts.first_byte.min(first_token);
+            candidate.timeouts.first_byte = candidate.timeouts.first_byte.min(first_token);
         }
-        let candidate = Candidate { timeouts, ..*candidate };
         match self.ask(&candidate, forwarded, watch).await {
+            // Neither followed nor passed on: the caller would take its key to an address that no policy names.
+            Ok(answer) if answer.head.status.is_redirection() => {
+                let fault = UpstreamFault::Invalid("a redirect");
+                settlement.fail(fault);
+                Tried::Failed(fault)
+            }
             Ok(answer) => {
                 settlement.observe_quota(&answer.head.headers);
                 let status = Status::of(answer.head.status);
                 if matches!(status, Status::Success | Status::CallerFault) {
-                    return self.answer(&candidate, settlement, answer, others, attempts, watch).await;
+                    return self.answer(&candidate, settlement, answer, others, number, watch).await;
                 }
                 let retry_after = quota::retry_after(&answer.head.headers);
+                settlement.status(status.outcome(retry_after), status.label());
                 Tried::Refused(Box::new(Refused { candidate, settlement, answer, retry_after }))
             }
             Err(fault) => {
@@ -286,14 +311,6 @@ impl Passage {
     /// Whether the router asks for usage on a stream whose caller did not.
     pub(super) fn asks_usage(&self, provider: &Provider) -> bool {
         self.digest.stream && provider.stream_usage && !self.digest.wants_stream_usage
-    }
-}
-
-impl Refused {
-    /// Another attempt follows; this answer is not passed on.
-    fn settle(mut self: Box<Self>) {
-        let status = Status::of(self.answer.head.status);
-        self.settlement.status(status.outcome(self.retry_after), status.label());
     }
 }
 

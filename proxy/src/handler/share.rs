@@ -28,7 +28,7 @@ pub(super) async fn share(
     match passage.app.flights.join(key) {
         Role::Leader(member, landing) => {
             // A call for the same key may have ended between the look into the cache and the join.
-            if let Some(response) = passage.look_up(&watch) {
+            if let Some(response) = passage.look_up_again(&watch) {
                 return Ok(response);
             }
             lead(&passage, landing, watch);
@@ -38,7 +38,7 @@ pub(super) async fn share(
         Role::Follower(member) => match watch.wait(member.head()).await {
             Some(head) => Ok(passage.take_part(member, head, Some(&watch))),
             // The leader found the answer in the cache and made no call.
-            None => match passage.look_up(&watch) {
+            None => match passage.look_up_again(&watch) {
                 Some(response) => Ok(response),
                 None => passage.send(&mut watch).await,
             },

@@ -135,24 +135,29 @@ async fn when_the_caller_leaves_before_the_answer_the_provider_is_let_go() {
     assert_eq!(world.client.metric("breaker_state", &[]).await, 0.0);
 }
 
-/// The stream is a whole number of the provider's events, then one error event in the caller's dialect, then
-/// the orderly end; and it is counted as what it is.
-async fn assert_broken_off(world: &World, speech: Speech, whole: &[u8], seen: &Reply) {
+/// The events before the one that says that the stream broke off. That one is the last, and in the caller's dialect.
+fn before_error(speech: Speech, seen: &Reply) -> Vec<u8> {
     assert_eq!(seen.status, 200);
-    assert!(!seen.text().contains(speech.terminator()), "{}", seen.text());
     let events = events(&seen.body);
     let (error, passed) = events.split_last().expect("an error event at least");
-    let passed = passed.concat();
+    let text = std::str::from_utf8(error).unwrap();
+    let payload = match speech {
+        Speech::OpenAi => text.strip_prefix("data: "),
+        Speech::Anthropic => text.strip_prefix("event: error\ndata: "),
+    };
+    let payload = payload.and_then(|payload| payload.strip_suffix("\n\n"));
+    let payload: Value = serde_json::from_str(payload.unwrap_or_else(|| panic!("{text}"))).unwrap();
+    assert!(speech.is_error(&payload), "{text}");
+    assert!(!seen.text().contains(speech.terminator()), "{}", seen.text());
+    passed.concat()
+}
+
+/// The stream is a whole number of the provider's events, then one error event, then the orderly end; and it is
+/// counted as what it is.
+async fn assert_broken_off(world: &World, speech: Speech, whole: &[u8], seen: &Reply) {
+    let passed = before_error(speech, seen);
     assert!(whole.starts_with(&passed), "{}", seen.text());
     assert!(passed.is_empty() || passed.ends_with(b"\n\n"), "whole events only");
-    assert!(error.ends_with(b"\n\n"));
-    let error = std::str::from_utf8(error).unwrap();
-    let payload = match speech {
-        Speech::OpenAi => error.strip_prefix("data: "),
-        Speech::Anthropic => error.strip_prefix("event: error\ndata: "),
-    };
-    let payload: Value = serde_json::from_str(payload.unwrap_or_else(|| panic!("{error}"))).unwrap();
-    assert!(speech.is_error(&payload), "{error}");
     assert_eq!(seen.headers.get("connection"), None, "it would hide the error from some clients");
     assert_eq!(world.client.metric("streams_truncated_total", &["side=\"upstream\""]).await, 1.0);
     assert_eq!(world.client.outcomes("upstream_error").await, 1.0);
@@ -217,11 +222,9 @@ async fn a_stream_may_be_cut_at_any_byte() {
             for end in ["close", "end", "rst"] {
                 script(&world, &format!("{end}={offset}B"));
                 let seen = world.client.ask(speech, &body).await;
-                let events = events(&seen.body);
-                let (error, passed) = events.split_last().unwrap();
-                assert!(whole.starts_with(&passed.concat()), "{end}={offset}B");
-                assert!(String::from_utf8_lossy(error).contains("upstream_error"), "{end}={offset}B");
-                assert!(!seen.text().contains(speech.terminator()), "{end}={offset}B");
+                let passed = before_error(speech, &seen);
+                assert!(whole.starts_with(&passed), "{end}={offset}B");
+                assert!(passed.is_empty() || passed.ends_with(b"\n\n"), "{end}={offset}B");
                 broken += 1.0;
             }
         }
@@ -245,19 +248,27 @@ async fn the_total_time_of_a_stream_is_limited() {
 #[tokio::test]
 async fn a_providers_error_event_is_not_doubled() {
     let world = impatient().await;
-    for (count, speech) in [(1.0, Speech::OpenAi), (2.0, Speech::Anthropic)] {
+    let mut count = 0.0;
+    for speech in DIALECTS {
         let body = speech.streamed("tell me");
         script(&world, "error-event=3");
         let sent = body.to_string().replace("small-a", "small");
         let address = world.inside.addr();
         let whole = world.client.fetch(address, Method::POST, speech.path(), speech.headers(), &sent).await;
-        let seen = world.client.ask(speech, &body).await;
-        assert_eq!(seen.text(), whole.text());
-        let last = String::from_utf8_lossy(events(&seen.body).pop().unwrap()).into_owned();
-        assert!(last.contains("\"error\""), "{last}");
-        assert_eq!(world.client.outcomes("upstream_error").await, count);
-        assert_eq!(world.client.metric("streams_truncated_total", &["side=\"upstream\""]).await, count);
-        assert_eq!(world.client.metric("upstream_requests_total", &["outcome=\"error_event\""]).await, count);
+        for silent in [false, true] {
+            if silent {
+                world.inside.script(fault("stall=4"));
+            }
+            count += 1.0;
+            let seen = world.client.ask(speech, &body).await;
+            assert_eq!(seen.text(), whole.text(), "whatever the provider does after it");
+            let last = String::from_utf8_lossy(events(&seen.body).pop().unwrap()).into_owned();
+            assert!(last.contains("\"error\""), "{last}");
+            assert_eq!(world.client.outcomes("upstream_error").await, count);
+            assert_eq!(world.client.metric("streams_truncated_total", &["side=\"upstream\""]).await, count);
+            let attempts = world.client.metric("upstream_requests_total", &["outcome=\"error_event\""]);
+            assert_eq!(attempts.await, count);
+        }
     }
 }
 

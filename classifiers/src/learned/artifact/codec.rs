@@ -3,7 +3,7 @@
 use super::{Artifact, ArtifactError, Provenance};
 use crate::learned::calibrate::{Curve, MAX_KNOTS};
 use crate::learned::features::{BINS, BUCKETS, COUNTS, FAMILIAR_BUCKETS, STRUCTURE};
-use crate::learned::gate::{Gate, Precision};
+use crate::learned::gate::{Gate, MAX_PARTS, Part, Precision};
 
 /// Provenance is a few lines, not a book.
 const MAX_PROVENANCE: usize = 16 * 1024;
@@ -101,6 +101,14 @@ pub(super) fn read(body: &[u8], checksum: u64) -> Result<Artifact, ArtifactError
 }
 
 fn read_gate(input: &mut Input<'_>) -> Result<Gate, ArtifactError> {
+    let count = input.u32()?;
+    if !(1..=MAX_PARTS).contains(&count) {
+        return Err(ArtifactError::Malformed("its gate has too few or too many parts"));
+    }
+    Ok(Gate { parts: (0..count).map(|_| read_part(input)).collect::<Result<_, _>>()? })
+}
+
+fn read_part(input: &mut Input<'_>) -> Result<Part, ArtifactError> {
     let (words, bins) = (input.bytes(FAMILIAR_BUCKETS)?, input.bytes(COUNTS * BINS)?);
     let (mean, scale) = (input.floats()?, input.floats()?);
     let inverse = input.floats::<{ STRUCTURE * STRUCTURE }>()?.to_vec();
@@ -108,7 +116,7 @@ fn read_gate(input: &mut Input<'_>) -> Result<Gate, ArtifactError> {
     if limit <= 0.0 || slack.iter().any(|slack| *slack <= 0.0) {
         return Err(ArtifactError::Malformed("its gate has no width"));
     }
-    Ok(Gate { words, bins, precision: Precision { mean, scale, inverse }, centre, slack, limit })
+    Ok(Part { words, bins, precision: Precision { mean, scale, inverse }, centre, slack, limit })
 }
 
 pub(super) fn write(artifact: &Artifact) -> Vec<u8> {
@@ -124,19 +132,20 @@ pub(super) fn write(artifact: &Artifact) -> Vec<u8> {
         curve.knots().iter().for_each(|&(x, y)| floats(&mut out, &[x, y]));
     }
     floats(&mut out, &[artifact.simple_share]);
-    write_gate(&mut out, &artifact.gate);
+    out.extend((artifact.gate.parts.len() as u32).to_le_bytes());
+    artifact.gate.parts.iter().for_each(|part| write_part(&mut out, part));
     out
 }
 
-fn write_gate(out: &mut Vec<u8>, gate: &Gate) {
-    bytes(out, &gate.words);
-    bytes(out, &gate.bins);
-    floats(out, &gate.precision.mean);
-    floats(out, &gate.precision.scale);
-    floats(out, &gate.precision.inverse);
-    floats(out, &gate.centre);
-    floats(out, &gate.slack);
-    floats(out, &[gate.limit]);
+fn write_part(out: &mut Vec<u8>, part: &Part) {
+    bytes(out, &part.words);
+    bytes(out, &part.bins);
+    floats(out, &part.precision.mean);
+    floats(out, &part.precision.scale);
+    floats(out, &part.precision.inverse);
+    floats(out, &part.centre);
+    floats(out, &part.slack);
+    floats(out, &[part.limit]);
 }
 
 fn floats(out: &mut Vec<u8>, values: &[f32]) {
