@@ -15,7 +15,7 @@ use http::request::Parts;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use router_core::{
-    CacheKey, Candidate, Decision, Dialect, Digest, Endpoint, Entry, ModelId, Receipt, Rejection,
+    CacheKey, Candidate, Decision, Dialect, Digest, Domain, Endpoint, Entry, ModelId, Receipt, Rejection,
     RouteRequest, Snapshot, TenantId, decide,
 };
 
@@ -179,6 +179,9 @@ fn count_decision(app: &App, snapshot: &Snapshot, decision: &Decision) {
     let placement = decision.candidates.first().map_or("none", |candidate| candidate.placement.as_str());
     app.metrics.decisions.with_label_values(&[rule, band.as_str(), placement]).inc();
     app.metrics.complexity.observe(assessment.complexity().into());
+    if assessment.domain == Domain::Outside {
+        app.metrics.out_of_domain.inc();
+    }
 }
 
 impl Passage {

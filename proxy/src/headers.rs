@@ -20,6 +20,8 @@ pub mod name {
     pub const COMPLEXITY: HeaderName = HeaderName::from_static("x-router-complexity");
     /// The band it fell into.
     pub const BAND: HeaderName = HeaderName::from_static("x-router-band");
+    /// `outside` where the prompt is unlike the scorer's training data, so that the learned score was not used.
+    pub const DOMAIN: HeaderName = HeaderName::from_static("x-router-domain");
     /// The rule that matched.
     pub const RULE: HeaderName = HeaderName::from_static("x-router-rule");
     /// What the cache did.

@@ -34,6 +34,8 @@ pub struct Metrics {
     pub decisions: IntCounterVec,
     /// `complexity_score`
     pub complexity: Histogram,
+    /// `out_of_domain_total`
+    pub out_of_domain: IntCounter,
     /// `cache_lookups_total{tier,result}`
     pub cache_lookups: IntCounterVec,
     /// `cache_entries{tier}`
@@ -153,6 +155,10 @@ impl Metrics {
                 HistogramOpts::from(Family::opts("complexity_score", "Served complexity of the prompts, 0 to 1."))
                     .buckets(COMPLEXITY_BUCKETS.to_vec()),
             ))?,
+            out_of_domain: family.keep(IntCounter::with_opts(Family::opts(
+                "out_of_domain_total",
+                "Prompts unlike the scorer's training data, so that the learned score was not used.",
+            )))?,
             cache_lookups: family.counters(
                 "cache_lookups_total",
                 "Cache lookups by tier and result.",

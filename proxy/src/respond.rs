@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::header::{HeaderMap, HeaderValue};
-use router_core::{ModelId, Receipt, Snapshot, Usd};
+use router_core::{Domain, ModelId, Receipt, Snapshot, Usd};
 
 use crate::headers::{lossy_value, name};
 
@@ -12,6 +12,9 @@ pub fn explain(headers: &mut HeaderMap, snapshot: &Snapshot, receipt: &Receipt) 
     let complexity = format_complexity(receipt.assessment.complexity());
     headers.insert(name::COMPLEXITY, complexity);
     headers.insert(name::BAND, HeaderValue::from_static(receipt.band.as_str()));
+    if receipt.assessment.domain == Domain::Outside {
+        headers.insert(name::DOMAIN, HeaderValue::from_static("outside"));
+    }
     if let Some(rule) = receipt.rule.and_then(|rule| snapshot.rule(rule)) {
         headers.insert(name::RULE, lossy_value(&rule.name));
     }
