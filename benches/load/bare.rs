@@ -44,7 +44,8 @@ impl Passage {
     async fn converse(self, stream: TcpStream) {
         let service = service_fn(|request| self.clone().pass(request));
         // A connection that breaks off ends here; the harness counts what it missed.
-        let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
+        let _ =
+            auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
     }
 }
 

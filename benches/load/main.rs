@@ -1,12 +1,14 @@
 //! Load harness: the sidecar against a bare hyper pass-through, in one run, each alone on a core.
 //!
 //! For every scenario it starts a scripted upstream and both targets, then sends rounds of requests to one and the other in
-//! turn. What counts is CPU time per request, which stays still on a busy machine; latencies and rates do not.
+//! turn. What counts is CPU time per request, which stays still on a busy machine; latencies and rates do not. Stiller yet
+//! are instructions: with `--callgrind` both targets run under valgrind, which counts them.
 
 mod arrivals;
 mod bodies;
 mod cores;
 mod exchange;
+mod instructions;
 mod process;
 mod programs;
 mod report;
@@ -14,12 +16,14 @@ mod round;
 mod scenario;
 mod stage;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 use serde_json::json;
 
 use crate::cores::Cores;
+use crate::instructions::Instructions;
 use crate::programs::Programs;
 use crate::report::Report;
 use crate::round::Drive;
@@ -41,6 +45,10 @@ struct Args {
     /// Rounds at each target.
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..=100))]
     rounds: u16,
+    /// Count instructions with valgrind instead of time (a tenth of the requests, one round), and leave the profiles for
+    /// callgrind_annotate in this folder.
+    #[arg(long, value_name = "DIR")]
+    callgrind: Option<PathBuf>,
     /// One JSON object on stdout instead of tables.
     #[arg(long)]
     json: bool,
@@ -73,25 +81,46 @@ async fn compare(stage: &Stage<'_>, drive: Drive, rounds: u16) -> anyhow::Result
     Ok(report)
 }
 
+/// What a run has to say.
+struct Findings {
+    json: serde_json::Value,
+    table: String,
+    errors: u64,
+}
+
+async fn measure(args: &Args, stage: &Stage<'_>) -> anyhow::Result<Findings> {
+    let scenario = stage.scenario();
+    let requests = scenario.requests(args.requests);
+    let connections = args.connections.into();
+    Ok(match &args.callgrind {
+        None => {
+            let report = compare(stage, Drive::new(scenario, requests, connections), args.rounds).await?;
+            Findings { json: report.json(), table: report.table(), errors: report.errors() }
+        }
+        Some(folder) => {
+            let drive = Drive::new(scenario, requests.div_ceil(10), connections);
+            let counted = Instructions::count(stage, &drive, folder).await?;
+            Findings { json: counted.json(), table: counted.table(), errors: counted.errors() }
+        }
+    })
+}
+
 async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let programs = Programs::find()?;
     let cores = Cores::choose()?;
     cores::bind_self(cores.generator)?;
-    let mut reports = Vec::new();
+    let (mut scenarios, mut errors) = (Vec::new(), 0);
     for scenario in args.scenarios() {
-        let stage = Stage::set(&programs, cores, scenario)?;
-        let drive = Drive::new(scenario, scenario.requests(args.requests), args.connections.into());
-        let report = compare(&stage, drive, args.rounds).await?;
+        let findings = measure(args, &Stage::set(&programs, cores, scenario)?).await?;
         if !args.json {
-            print!("{}", report.table());
+            print!("{}", findings.table);
         }
-        reports.push(report);
+        errors += findings.errors;
+        scenarios.push(findings.json);
     }
     if args.json {
-        let scenarios: Vec<_> = reports.iter().map(Report::json).collect();
         println!("{}", json!({"cores": cores, "scenarios": scenarios}));
     }
-    let errors: u64 = reports.iter().map(Report::errors).sum();
     Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

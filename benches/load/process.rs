@@ -40,7 +40,11 @@ impl Process {
     /// It cannot be started, ends, or does not listen in time.
     pub(crate) fn start(core: usize, command: &[String], speaks: Speaks) -> anyhow::Result<Self> {
         let mut start = Command::new("taskset");
-        start.args(["--cpu-list", &core.to_string()]).args(command).stdin(Stdio::null()).env("LOAD_API_KEY", "none");
+        start
+            .args(["--cpu-list", &core.to_string()])
+            .args(command)
+            .stdin(Stdio::null())
+            .env("LOAD_API_KEY", "none");
         match speaks {
             Speaks::Stdout => start.stdout(Stdio::piped()),
             Speaks::Stderr => start.stdout(Stdio::null()).stderr(Stdio::piped()),
@@ -91,17 +95,6 @@ impl Process {
     /// The process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
-    }
-
-    /// Asks the process to end in good order and waits until it has.
-    ///
-    /// # Errors
-    /// It cannot be asked.
-    pub(crate) fn finish(mut self) -> anyhow::Result<()> {
-        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
-        ensure!(status.success(), "a process of the run was gone before its end");
-        self.child.wait()?;
-        Ok(())
     }
 }
 

@@ -76,7 +76,9 @@ impl Report {
     pub(crate) fn json(&self) -> Value {
         let medians = |rounds: &[Round]| -> Map<String, Value> {
             let figures = Figure::ALL.iter().enumerate();
-            figures.map(|(index, figure)| (figure.key().to_owned(), json!(Self::median(rounds, index)))).collect()
+            figures
+                .map(|(index, figure)| (figure.key().to_owned(), json!(Self::median(rounds, index))))
+                .collect()
         };
         let ratios: Map<String, Value> = Figure::ALL
             .iter()
@@ -111,7 +113,8 @@ impl Report {
             if first_byte && !scenario.streams() {
                 continue;
             }
-            let [bare, sidecar] = [&self.bare, &self.sidecar].map(|rounds| show(figure, Self::median(rounds, index)));
+            let [bare, sidecar] =
+                [&self.bare, &self.sidecar].map(|rounds| show(figure, Self::median(rounds, index)));
             let Spread { median, least, most } = self.ratio(index);
             // Writing to a string does not fail.
             let _ = writeln!(

@@ -23,6 +23,16 @@ impl Scenario {
     /// All of them, in the order of the report.
     pub(crate) const ALL: [Self; 4] = [Self::Miss, Self::Hit, Self::Stream, Self::Logged];
 
+    /// What it is called on the command line.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Miss => "miss",
+            Self::Hit => "hit",
+            Self::Stream => "stream",
+            Self::Logged => "logged",
+        }
+    }
+
     /// One line for the report.
     pub(crate) const fn summary(self) -> &'static str {
         match self {

@@ -24,6 +24,14 @@ pub(crate) enum Target {
 impl Target {
     /// Both.
     pub(crate) const ALL: [Self; 2] = [Self::Bare, Self::Sidecar];
+
+    /// What it is called.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Bare => "bare",
+            Self::Sidecar => "sidecar",
+        }
+    }
 }
 
 /// Upstream and configuration of one scenario.

@@ -5,9 +5,9 @@
 use std::sync::Arc;
 
 use router_core::{
-    Action, CachePolicy, Capabilities, Capability, Comparison, Condition, Dialect, Model,
-    ModelId, Operator, OutOfDomain, Parts, Placement, PoolSettings, Prices, Pricing, Profile, Provider, Rule,
-    Scorer, Snapshot, State, Tenants, Timeouts, TokenPrice, UpstreamModel,
+    Action, CachePolicy, Capabilities, Capability, Comparison, Condition, Dialect, Model, ModelId, Operator,
+    OutOfDomain, Parts, Placement, PoolSettings, Prices, Pricing, Profile, Provider, Rule, Scorer, Snapshot,
+    State, Tenants, Timeouts, TokenPrice, UpstreamModel,
 };
 
 /// Prose with numbers in it, repeated until the body has about this size.
@@ -59,6 +59,8 @@ pub(crate) fn policy(state: &State, rules: usize, scorer: Arc<dyn Scorer>) -> Sn
             out_of_domain: OutOfDomain::Structure,
             outcomes: router_core::OutcomePolicy::default(),
             attempts: router_core::AttemptPolicy::default(),
+            charter: router_core::charter::Charter::default(),
+            origins: router_core::origin::Origins::default(),
         },
     )
 }
@@ -75,6 +77,7 @@ fn provider(state: &State, name: &str, placement: Placement) -> Provider {
         timeouts: Timeouts::default(),
         health: std::sync::Arc::default(),
         weight: 1.0,
+        probe: None,
         group: 0,
         pool: PoolSettings::default(),
         stream_usage: true,
@@ -88,7 +91,8 @@ fn model(state: &State, name: &str, provider: &Provider, price: f64, tier: u8) -
         name: name.into(),
         provider: provider.id,
         upstream_model: UpstreamModel::Named(name.into()),
-        pricing: Pricing::Priced(Prices::flat(input, output)),
+        pricing: Pricing::Priced(Prices::flat(input, output).into()),
+        price_source: router_core::PriceSource::Policy,
         context_tokens: Some(128_000),
         max_output_tokens: None,
         tier,

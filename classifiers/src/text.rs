@@ -1,10 +1,12 @@
 //! One pass over the bytes of a prompt: what it is made of, and the words in it.
 
+mod courtesy;
 mod lexicon;
 mod reader;
 mod shape;
 mod wide;
+mod word;
 
-pub use lexicon::Cue;
-pub use reader::{HEAD_BYTES, TAIL_BYTES, Word, read, window};
+pub use reader::{HEAD_BYTES, TAIL_BYTES, read, window};
 pub use shape::Shape;
+pub use word::Word;

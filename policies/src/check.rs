@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use crate::compile::{verify, verify_secrets};
+use crate::compile::{verify, verify_secrets, verify_weights};
 use crate::diagnostics::{Diagnostic, Quoted};
 use crate::file::PolicyFile;
 use crate::live::read_text;
@@ -11,6 +11,7 @@ use crate::secret::{ProcessSecrets, SecretSource};
 use crate::settings::{ProxyFile, fetch_token};
 use crate::sink::Sink;
 use crate::source::{MAX_FILE_BYTES, Source};
+use crate::weights::ScorerLoader;
 
 /// The addresses that the router listens on where nothing else is said: data plane, admin plane.
 pub const DEFAULT_LISTENERS: [SocketAddr; 2] = [
@@ -25,12 +26,16 @@ pub struct Surroundings<'a> {
     pub listeners: &'a [SocketAddr],
     /// Where secrets come from; `None`: their values are not looked at.
     pub secrets: Option<&'a dyn SecretSource>,
+    /// Where relative paths start; `None`: no file that the policy names is looked at.
+    pub folder: Option<&'a Path>,
+    /// Tries the weights that the policy names; `None`: they need only be readable.
+    pub loader: Option<&'a ScorerLoader>,
 }
 
 impl Default for Surroundings<'_> {
-    /// The default listeners, no secrets.
+    /// The default listeners, no secrets, no files.
     fn default() -> Self {
-        Self { listeners: &DEFAULT_LISTENERS, secrets: None }
+        Self { listeners: &DEFAULT_LISTENERS, secrets: None, folder: None, loader: None }
     }
 }
 
@@ -90,6 +95,9 @@ fn check_policy((file, mut sink): (PolicyFile, Sink), surroundings: &Surrounding
     if let Some(secrets) = surroundings.secrets {
         verify_secrets(&file, secrets, &mut sink);
     }
+    if let Some(folder) = surroundings.folder {
+        verify_weights(&file, folder, surroundings.loader, &mut sink);
+    }
     sink.into_sorted()
 }
 
@@ -101,9 +109,10 @@ fn check_proxy((file, mut sink): (ProxyFile, Sink), surroundings: &Surroundings<
 }
 
 /// Checks files together, as the command does: policies against the listeners of the proxy file among them, secrets
-/// against the process's environment and the files beside each. All errors and warnings, file by file.
+/// against the process's environment and the files beside each, weights by `loader` where there is one. All errors and
+/// warnings, file by file.
 #[must_use]
-pub fn check_files(paths: &[PathBuf]) -> Vec<Diagnostic> {
+pub fn check_files(paths: &[PathBuf], loader: Option<&ScorerLoader>) -> Vec<Diagnostic> {
     let texts: Vec<_> = paths.iter().map(|path| (path, path.to_string_lossy(), read_text(path))).collect();
     let readable = texts.iter().filter_map(|(_, name, text)| Some((&**name, text.as_deref().ok()?)));
     let of_kind = |kind| readable.clone().filter(move |(name, text)| FileKind::of(name, text) == kind);
@@ -112,7 +121,8 @@ pub fn check_files(paths: &[PathBuf]) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for (path, name, text) in &texts {
         let secrets = ProcessSecrets::beside(path);
-        let surroundings = Surroundings { listeners: &listeners, secrets: Some(&secrets) };
+        let folder = Some(path.parent().unwrap_or(Path::new("")));
+        let surroundings = Surroundings { listeners: &listeners, secrets: Some(&secrets), folder, loader };
         match text {
             Ok(text) => found.extend(check_with(name, text, &surroundings)),
             Err(unreadable) => found.push(unreadable.clone()),

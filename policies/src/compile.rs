@@ -4,25 +4,32 @@
 //! never match. Only a file without errors is built, so a [`Snapshot`] is never half valid.
 
 mod build;
+mod cache;
+mod charter;
 mod models;
 mod names;
+mod outcomes;
 mod profiles;
 mod providers;
 mod rules;
+mod scorer;
 mod secrets;
 mod tenants;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use router_core::{Capabilities, Capability, Placement, Scorer, Snapshot, State};
 
 pub(crate) use self::names::DEFAULT_PROFILE;
 use self::names::Names;
+use crate::catalogue::{Catalogue, Entry};
 use crate::diagnostics::Diagnostic;
 use crate::file::{ModelEntry, PolicyFile, ProviderEntry};
 use crate::secret::SecretSource;
 use crate::sink::Sink;
+use crate::weights::ScorerLoader;
 
 /// The value of `out_of_domain` that names no model.
 pub(crate) const STRUCTURE: &str = "structure";
@@ -31,8 +38,12 @@ pub(crate) const STRUCTURE: &str = "structure";
 pub struct Context<'a> {
     /// Hands out the ids that outlive a reload.
     pub state: &'a State,
-    /// Judge of prompts.
+    /// Judge of prompts, where the policy names no weights.
     pub scorer: Arc<dyn Scorer>,
+    /// Makes a scorer of the weights that the policy names; `None`: a policy that names some is refused.
+    pub loader: Option<&'a ScorerLoader>,
+    /// Where relative paths of the policy start.
+    pub folder: &'a Path,
     /// Where the values of secrets come from.
     pub secrets: &'a dyn SecretSource,
     /// The router's own addresses, which no provider may have.
@@ -65,11 +76,12 @@ pub(crate) fn compile_with(
     context: &Context<'_>,
 ) -> Result<Compiled, Vec<Diagnostic>> {
     verify(file, context.listeners, &mut sink);
+    let scorer = scorer::scorer(file, context, &mut sink);
     if sink.has_errors() {
         return Err(sink.into_sorted());
     }
     let secrets = secrets::fetch(file, context.secrets, &mut sink);
-    match build::build(file, &Names::new(file), &secrets, context) {
+    match build::build(file, &Names::new(file), &secrets, scorer, context) {
         Ok(snapshot) => Ok(Compiled { snapshot, warnings: sink.into_sorted() }),
         Err(exhausted) => Err(vec![Diagnostic::of_file(file.source.path(), exhausted.to_string())]),
     }
@@ -87,7 +99,10 @@ pub(crate) fn verify(file: &PolicyFile, listeners: &[SocketAddr], sink: &mut Sin
     models::verify(file, &names, sink);
     profiles::verify(file, &names, sink);
     rules::verify(file, &names, sink);
-    tenants::verify(file, sink);
+    cache::verify(file, &names, sink);
+    outcomes::verify(file, sink);
+    tenants::verify(file, &names, sink);
+    charter::verify(file, &names, sink);
 }
 
 /// Warns of secrets that cannot be had.
@@ -95,15 +110,42 @@ pub(crate) fn verify_secrets(file: &PolicyFile, source: &dyn SecretSource, sink:
     secrets::fetch(file, source, sink);
 }
 
+/// Reports weights that cannot be read, or, where there is a loader, not be used.
+pub(crate) fn verify_weights(
+    file: &PolicyFile,
+    folder: &Path,
+    loader: Option<&ScorerLoader>,
+    sink: &mut Sink,
+) {
+    scorer::verify(file, folder, loader, sink);
+}
+
 /// Where a provider runs: elsewhere, unless it is said to be on own ground.
 fn placement(provider: &ProviderEntry) -> Placement {
     provider.placement.as_ref().map_or(Placement::External, |at| at.value)
 }
 
-/// What a model can do: everything, unless its entry lists it.
-fn capabilities(model: &ModelEntry) -> Capabilities {
+/// What the catalogue knows of a model: by its upstream name at the provider that answers at its address; elsewhere by
+/// the exact name alone, as a gateway in between may call anything by any name. What runs inside costs what it
+/// costs there, whatever others sell it for.
+fn catalogued(name: &str, model: &ModelEntry, provider: Option<&ProviderEntry>) -> Option<&'static Entry> {
+    let provider = provider.filter(|provider| placement(provider) == Placement::External)?;
+    if model.as_requested {
+        return None;
+    }
+    let name = model.upstream_model.as_ref().map_or(name, |at| &at.value);
+    let address: http::Uri = provider.base_url.as_ref()?.value.parse().ok()?;
+    let catalogue = Catalogue::built_in();
+    let seller = address.host().and_then(|host| catalogue.provider_at(host));
+    let found = catalogue.find(seller, name)?;
+    (seller.is_some() || found.exact).then_some(found.entry)
+}
+
+/// What a model can do: what its entry lists, else what the catalogue knows of it, else everything.
+fn capabilities(model: &ModelEntry, known: Option<&Entry>) -> Capabilities {
     let listed = model.capabilities.as_ref().map(|list| list.value.iter().map(|at| at.value).collect());
-    let capabilities: Capabilities = listed.unwrap_or(Capabilities::ALL);
+    let capabilities: Capabilities =
+        listed.or(known.map(|entry| entry.capabilities)).unwrap_or(Capabilities::ALL);
     if model.streaming.as_ref().is_none_or(|at| at.value) {
         capabilities.with(Capability::Streaming)
     } else {

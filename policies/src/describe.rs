@@ -1,8 +1,12 @@
 //! A policy in force, as data: what `/policy` shows and what [`diff`](crate::diff) compares.
 
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use router_core::keyring::Key;
 use router_core::{
-    Bands, Comparison, Condition, KeyHash, Model, ModelId, OutOfDomain, Pricing, Profile, Provider,
-    Requested, Rule, Secret, Snapshot, Tenant, UpstreamModel,
+    Bands, Comparison, Condition, Model, ModelId, OutOfDomain, Prices, Pricing, Profile, ProfileIndex,
+    Provider, Requested, Rule, Secret, Snapshot, Tenant, UpstreamModel,
 };
 use serde_json::{Map, Value, json};
 
@@ -10,9 +14,12 @@ use crate::compile::STRUCTURE;
 use crate::units::show;
 
 mod action;
+mod attempts;
+mod cache;
+mod charter;
 
 /// The whole policy with its defaults filled in, in the words of `policy.toml`. Secrets are `[redacted]`, key
-/// hashes are cut after eight digits.
+/// hashes are cut after twelve digits.
 #[must_use]
 pub fn describe(snapshot: &Snapshot) -> Value {
     let mut policy = json!({
@@ -28,14 +35,15 @@ pub fn describe(snapshot: &Snapshot) -> Value {
         "aliases": aliases(snapshot),
         "profiles": object(snapshot.profiles().iter().map(|p| (&*p.name, profile(snapshot, p)))),
         "rules": snapshot.rules().iter().map(|rule| self::rule(snapshot, rule)).collect::<Vec<_>>(),
-        "cache": {
-            "enabled": snapshot.cache.enabled,
-            "semantic": snapshot.cache.semantic,
-            "ttl": show::duration(snapshot.cache.ttl),
-            "max_bytes": show::size(snapshot.cache.max_bytes),
-            "epoch": snapshot.cache.epoch,
-        },
-        "tenants": object(snapshot.tenants.iter().map(|t| (&*t.name, tenant(t)))),
+        "cache": cache::cache(snapshot),
+        "outcomes": cache::outcomes(&snapshot.outcomes),
+        "attempts": attempts::attempts(&snapshot.attempts),
+        "unpriced": charter::unpriced(snapshot),
+        "reserve_output_tokens": snapshot.charter.reserve_output_tokens,
+        "quotas": charter::quotas(snapshot),
+        "budgets": charter::budgets(snapshot),
+        "cors": charter::origins(snapshot),
+        "tenants": object(snapshot.tenants.iter().map(|t| (&*t.name, tenant(snapshot, t)))),
     });
     drop_nulls(&mut policy);
     policy
@@ -93,7 +101,10 @@ fn provider(provider: &Provider) -> Value {
             "idle": show::duration(timeouts.idle),
             "total": show::duration(timeouts.total),
         },
-        "breaker": { "failures": breaker.failures, "recovery": show::duration(breaker.recovery) },
+        "breaker": attempts::breaker(breaker),
+        "weight": provider.weight,
+        "group": provider.group,
+        "probe": provider.probe.as_ref().map(|probe| json!({ "interval": show::duration(probe.interval), "path": probe.path })),
         "pool": { "max_idle": pool.max_idle, "max_connections": pool.max_connections },
         "http2": if pool.http2_prior_knowledge { "prior-knowledge" } else { "auto" },
         "stream_usage": provider.stream_usage,
@@ -101,15 +112,12 @@ fn provider(provider: &Provider) -> Value {
 }
 
 fn model(snapshot: &Snapshot, model: &Model) -> Value {
-    let price = match model.pricing {
+    let price = match &model.pricing {
         Pricing::Unpriced => Value::from("unpriced"),
-        Pricing::Priced(prices) => json!({
-            "input": show::price(prices.input),
-            "cached_input": show::price(prices.cached_input),
-            "cache_write": show::price(prices.cache_write),
-            "output": show::price(prices.output),
-            "reasoning": show::price(prices.reasoning),
-        }),
+        Pricing::Priced(tariff) if tariff.tiers().is_empty() => prices(tariff.base(), None),
+        Pricing::Priced(tariff) => std::iter::once(prices(tariff.base(), None))
+            .chain(tariff.tiers().iter().map(|tier| prices(&tier.prices, Some(tier.above))))
+            .collect(),
     };
     let upstream = match &model.upstream_model {
         UpstreamModel::Named(name) => &**name,
@@ -121,11 +129,23 @@ fn model(snapshot: &Snapshot, model: &Model) -> Value {
         "provider": snapshot.provider(model.provider).map(|provider| &*provider.name),
         "upstream_model": upstream,
         "price": price,
+        "price_source": model.price_source.as_str(),
         "context": model.context_tokens,
         "max_output": model.max_output_tokens,
         "tier": model.tier,
         "capabilities": capabilities.collect::<Vec<_>>(),
         "streaming": model.capabilities.contains(streaming),
+    })
+}
+
+fn prices(prices: &Prices, above: Option<u64>) -> Value {
+    json!({
+        "above": above,
+        "input": show::price(prices.input),
+        "cached_input": show::price(prices.cached_input),
+        "cache_write": show::price(prices.cache_write),
+        "output": show::price(prices.output),
+        "reasoning": show::price(prices.reasoning),
     })
 }
 
@@ -207,13 +227,27 @@ fn compared<T: std::fmt::Display>(comparison: &Comparison<T>) -> String {
     format!("{} {}", show::operator(comparison.operator), comparison.bound)
 }
 
-fn tenant(tenant: &Tenant) -> Value {
+fn tenant(snapshot: &Snapshot, tenant: &Tenant) -> Value {
     let tags = tenant.tags.iter().map(|(key, value)| (&**key, Value::from(&**value)));
-    json!({ "keys": tenant.keys.iter().map(fingerprint).collect::<Vec<_>>(), "tags": object(tags) })
+    let profile = |index: &ProfileIndex| snapshot.profile(*index).map(|profile| profile.name.to_string());
+    json!({
+        "keys": tenant.keys.iter().map(key).collect::<Vec<_>>(),
+        "tags": object(tags),
+        "keep_prompts": tenant.keep_prompts,
+        "tier": tenant.tier,
+        "models": tenant.models.as_ref().map(|models| model_names(snapshot, models)),
+        "profiles": tenant.profiles.as_ref().map(|list| list.iter().filter_map(profile).collect::<Vec<_>>()),
+        "placement": tenant.placement.map(router_core::Placement::as_str),
+    })
 }
 
-/// Enough of a key's hash to recognise it by.
-fn fingerprint(hash: &KeyHash) -> String {
-    let start: String = hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{start}…")
+/// Enough of a key's hash to recognise it by, and when it is taken where that is limited.
+fn key(key: &Key) -> Value {
+    let name = format!("sha256:{}…", key.hash.id());
+    if key.not_before.is_none() && key.expires.is_none() {
+        return name.into();
+    }
+    let moment =
+        |at: Option<SystemTime>| at.and_then(|at| Timestamp::try_from(at).ok()).map(|at| at.to_string());
+    json!({ "hash": name, "not_before": moment(key.not_before), "expires": moment(key.expires) })
 }

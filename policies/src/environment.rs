@@ -194,6 +194,7 @@ fn priced([input, cached_input, cache_write, output]: [f64; 4], context: u64, ma
         cache_write: price(cache_write),
         output: price(output),
         reasoning: None,
+        tiers: Vec::new(),
     };
     ModelEntry {
         price: Some(At::nowhere(price)),

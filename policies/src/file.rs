@@ -1,19 +1,29 @@
 //! `policy.toml` as it was typed: every value with its place, nothing resolved.
 
+mod attempts;
 mod cache;
+mod charter;
 mod model;
+mod outcomes;
 mod profile;
 mod provider;
 mod rule;
+mod scorer;
 mod secret;
 mod tenant;
 
+pub use attempts::{AttemptsSection, HedgeEntry, HoldBackEntry, RetryEntry};
 pub use cache::CacheSection;
-pub use model::{ModelEntry, PriceEntry};
+pub use charter::{
+    AlertEntry, BudgetEntry, CorsSection, QuotaEntry, RateEntry, ScopeEntry, ThenEntry, UnpricedEntry,
+};
+pub use model::{ModelEntry, PriceEntry, TierEntry};
+pub use outcomes::OutcomesSection;
 pub use profile::{BandsEntry, ProfileEntry};
 pub(crate) use provider::parse_base_url;
-pub use provider::{BreakerEntry, HeaderEntry, Http2, PoolEntry, ProviderEntry, TimeoutsEntry};
+pub use provider::{BreakerEntry, HeaderEntry, Http2, PoolEntry, ProbeEntry, ProviderEntry, TimeoutsEntry};
 pub use rule::{CacheUse, RuleEntry, UseEntry, WhenEntry};
+pub use scorer::ScorerSection;
 pub(crate) use secret::read_secret;
 pub use tenant::{KeyEntry, TenantEntry};
 use toml::de::DeValue;
@@ -48,10 +58,26 @@ pub struct PolicyFile {
     pub profiles: Vec<Named<ProfileEntry>>,
     /// `[[rules]]`
     pub rules: Vec<At<RuleEntry>>,
+    /// `[scorer]`
+    pub scorer: ScorerSection,
     /// `[cache]`
     pub cache: CacheSection,
+    /// `[outcomes]`
+    pub outcomes: OutcomesSection,
+    /// `[attempts]`
+    pub attempts: AttemptsSection,
     /// `[tenants.NAME]`
     pub tenants: Vec<Named<TenantEntry>>,
+    /// What becomes of requests to models without a price.
+    pub unpriced: Option<At<UnpricedEntry>>,
+    /// Answer tokens for which money is set aside where a request states no limit.
+    pub reserve_output_tokens: Option<At<u64>>,
+    /// `[[quotas]]`
+    pub quotas: Vec<At<QuotaEntry>>,
+    /// `[[budgets]]`
+    pub budgets: Vec<At<BudgetEntry>>,
+    /// `[cors]`
+    pub cors: CorsSection,
     /// Model name prefixes that pass unlisted, each with the model entry that serves them. Never written in a
     /// file: only a policy made from the environment has them.
     pub unlisted: Vec<(String, String)>,
@@ -59,7 +85,7 @@ pub struct PolicyFile {
 
 impl PolicyFile {
     /// The keys at the top level, by which the file is told from `proxy.toml`.
-    pub(crate) const KEYS: [&'static str; 10] = [
+    pub(crate) const KEYS: [&'static str; 18] = [
         "baseline",
         "out_of_domain",
         "stream_usage",
@@ -68,8 +94,16 @@ impl PolicyFile {
         "aliases",
         "profiles",
         "rules",
+        "scorer",
         "cache",
+        "outcomes",
+        "attempts",
         "tenants",
+        "unpriced",
+        "reserve_output_tokens",
+        "quotas",
+        "budgets",
+        "cors",
     ];
 
     /// A policy that says nothing.
@@ -85,8 +119,16 @@ impl PolicyFile {
             aliases: Vec::new(),
             profiles: Vec::new(),
             rules: Vec::new(),
+            scorer: ScorerSection::default(),
             cache: CacheSection::default(),
+            outcomes: OutcomesSection::default(),
+            attempts: AttemptsSection::default(),
             tenants: Vec::new(),
+            unpriced: None,
+            reserve_output_tokens: None,
+            quotas: Vec::new(),
+            budgets: Vec::new(),
+            cors: CorsSection::default(),
             unlisted: Vec::new(),
         }
     }
@@ -118,8 +160,16 @@ impl PolicyFile {
             aliases: read_aliases(&mut root),
             profiles: root.named("profiles", ProfileEntry::read),
             rules: root.array("rules", RuleEntry::read),
+            scorer: root.section("scorer", ScorerSection::read).map(|at| at.value).unwrap_or_default(),
             cache: root.section("cache", CacheSection::read).map(|at| at.value).unwrap_or_default(),
+            outcomes: root.section("outcomes", OutcomesSection::read).map(|at| at.value).unwrap_or_default(),
+            attempts: root.section("attempts", AttemptsSection::read).map(|at| at.value).unwrap_or_default(),
             tenants: root.named("tenants", TenantEntry::read),
+            unpriced: UnpricedEntry::read(&mut root),
+            reserve_output_tokens: root.optional("reserve_output_tokens", read::count),
+            quotas: root.array("quotas", QuotaEntry::read),
+            budgets: root.array("budgets", BudgetEntry::read),
+            cors: root.section("cors", CorsSection::read).map(|at| at.value).unwrap_or_default(),
             unlisted: Vec::new(),
         };
         root.finish();

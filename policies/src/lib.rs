@@ -15,6 +15,7 @@
 //! The way of a file: `document` (TOML with places, errors recovered) → `table` (a cursor that asks for the keys it
 //! knows) → `file` (what was typed) → `compile` (verified as a whole, then built) → `live`.
 
+pub mod catalogue;
 mod check;
 mod compile;
 mod describe;
@@ -34,6 +35,7 @@ mod source;
 mod table;
 pub mod units;
 mod watch;
+mod weights;
 
 pub use check::{DEFAULT_LISTENERS, FileKind, Surroundings, check, check_files, check_with};
 pub use compile::{Compiled, Context, compile};
@@ -49,3 +51,4 @@ pub use settings::{LimitsSection, LogLevel, LogSection, ProxyFile, Settings, Tls
 pub use source::{At, MAX_FILE_BYTES, Source, Span};
 pub use table::Named;
 pub use watch::{Watch, WatchFault, watch};
+pub use weights::{MAX_WEIGHTS_BYTES, ScorerLoader};

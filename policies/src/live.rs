@@ -4,6 +4,7 @@
 //! in one step; a bad one changes nothing. What must survive (breakers, counters, cache) is in the
 //! [`State`], which no reload touches.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -20,12 +21,13 @@ use crate::file::PolicyFile;
 use crate::secret::{ProcessSecrets, SecretSource};
 use crate::sink::Sink;
 use crate::source::{MAX_FILE_BYTES, Source};
+use crate::weights::{self, ScorerLoader};
 
 /// Where the policy comes from.
 pub enum Origin {
     /// A file, read again at every reload.
     File(PathBuf),
-    /// A policy made otherwise; a reload only fetches its secrets again.
+    /// A policy made otherwise; a reload only fetches its secrets and weights again.
     Made(Box<PolicyFile>),
 }
 
@@ -33,8 +35,10 @@ pub enum Origin {
 pub struct Setup {
     /// What outlives a reload.
     pub state: Arc<State>,
-    /// Judge of prompts.
+    /// Judge of prompts, where the policy names no weights.
     pub scorer: Arc<dyn Scorer>,
+    /// Makes a scorer of the weights that a policy names; `None`: a policy that names some is refused.
+    pub loader: Option<ScorerLoader>,
     /// The router's own addresses, which no provider may have.
     pub listeners: Vec<SocketAddr>,
     /// Where secrets come from; `None`: the process's environment, and files beside the policy.
@@ -45,10 +49,10 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// With the process's own secrets, and tenants as the policy likes.
+    /// With the process's own secrets, no weights, and tenants as the policy likes.
     #[must_use]
     pub fn new(state: Arc<State>, scorer: Arc<dyn Scorer>, listeners: Vec<SocketAddr>) -> Self {
-        Self { state, scorer, listeners, secrets: None, may_lack_tenants: true }
+        Self { state, scorer, loader: None, listeners, secrets: None, may_lack_tenants: true }
     }
 }
 
@@ -68,8 +72,33 @@ pub struct Live {
     origin: Origin,
     setup: Setup,
     current: ArcSwap<Snapshot>,
-    /// The text that was tried last, good or bad. Held for the whole of a reload, so that reloads queue up.
-    tried: Mutex<String>,
+    /// Held for the whole of a reload, so that reloads queue up.
+    tried: Mutex<Tried>,
+}
+
+/// What was tried last, good or bad.
+struct Tried {
+    /// The text.
+    text: String,
+    /// The weights that it names.
+    weights: Option<Weights>,
+}
+
+/// A file of weights as it was when it was looked at.
+struct Weights {
+    path: PathBuf,
+    fingerprint: Option<u64>,
+}
+
+impl Weights {
+    fn now(path: PathBuf) -> Self {
+        let fingerprint = weights::fingerprint(&path);
+        Self { path, fingerprint }
+    }
+
+    fn have_changed(&self) -> bool {
+        weights::fingerprint(&self.path) != self.fingerprint
+    }
 }
 
 impl Live {
@@ -79,9 +108,10 @@ impl Live {
     /// All errors and warnings; there is no policy then.
     pub fn open(origin: Origin, setup: Setup) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
         let text = read_origin(&origin)?;
-        let Compiled { snapshot, warnings } = compile_text(&origin, &setup, &text, 1)?;
+        let (tried, compiled) = compile_text(&origin, &setup, text, 1);
+        let Compiled { snapshot, warnings } = compiled?;
         let current = ArcSwap::from_pointee(snapshot);
-        Ok((Self { origin, setup, current, tried: Mutex::new(text) }, warnings))
+        Ok((Self { origin, setup, current, tried: Mutex::new(tried) }, warnings))
     }
 
     /// The policy in force. A request loads it once and keeps it to its last byte.
@@ -111,7 +141,14 @@ impl Live {
         }
     }
 
-    /// Reads, compiles and swaps in the policy, whether or not its text changed: secrets are fetched again.
+    /// The files that the policy tried last was made of: its own, and that of the weights it names.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let weights = self.lock().weights.as_ref().map(|weights| weights.path.clone());
+        self.path().map(Path::to_path_buf).into_iter().chain(weights).collect()
+    }
+
+    /// Reads, compiles and swaps in the policy, whether or not its text changed: secrets and weights are fetched
+    /// again.
     ///
     /// # Errors
     /// All errors and warnings; the policy in force stays.
@@ -121,26 +158,28 @@ impl Live {
         self.swap(&mut tried, text)
     }
 
-    /// As [`reload`](Self::reload), but only if the text differs from the one tried last; `None` if it does not.
+    /// As [`reload`](Self::reload), but only if the text or the weights differ from what was tried last; `None` if
+    /// they do not.
     pub(crate) fn reload_if_changed(&self) -> Option<Result<Reloaded, Vec<Diagnostic>>> {
         let mut tried = self.lock();
-        let before = tried.clone();
         match self.read(&mut tried) {
-            Ok(text) if text == before => None,
+            Ok(text) if text == tried.text && !tried.weights.as_ref().is_some_and(Weights::have_changed) => {
+                None
+            }
             Ok(text) => Some(self.swap(&mut tried, text)),
             Err(unreadable) => Some(Err(unreadable)),
         }
     }
 
     /// The text now. Where it cannot be read, the next readable one counts as new, so that the recovery is seen.
-    fn read(&self, tried: &mut String) -> Result<String, Vec<Diagnostic>> {
-        read_origin(&self.origin).inspect_err(|_| tried.clear())
+    fn read(&self, tried: &mut Tried) -> Result<String, Vec<Diagnostic>> {
+        read_origin(&self.origin).inspect_err(|_| tried.text.clear())
     }
 
-    fn swap(&self, tried: &mut String, text: String) -> Result<Reloaded, Vec<Diagnostic>> {
+    fn swap(&self, tried: &mut Tried, text: String) -> Result<Reloaded, Vec<Diagnostic>> {
         let generation = self.current.load().generation() + 1;
-        let compiled = compile_text(&self.origin, &self.setup, &text, generation);
-        *tried = text;
+        let (now_tried, compiled) = compile_text(&self.origin, &self.setup, text, generation);
+        *tried = now_tried;
         let Compiled { snapshot, warnings } = compiled?;
         if snapshot.tenants.is_empty() && !self.setup.may_lack_tenants {
             return Err(vec![self.lacks_tenants()]);
@@ -157,8 +196,8 @@ impl Live {
         Diagnostic::of_file(&shown, message)
     }
 
-    /// A poisoned lock only means that the text tried last is unknown; trying again is harmless.
-    fn lock(&self) -> MutexGuard<'_, String> {
+    /// A poisoned lock only means that what was tried last is unknown; trying again is harmless.
+    fn lock(&self) -> MutexGuard<'_, Tried> {
         self.tried.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -181,25 +220,44 @@ fn read_origin(origin: &Origin) -> Result<String, Vec<Diagnostic>> {
     }
 }
 
+/// Compiles a text. Also tells what was tried with it, good or bad.
 fn compile_text(
     origin: &Origin,
     setup: &Setup,
-    text: &str,
+    text: String,
     generation: u64,
-) -> Result<Compiled, Vec<Diagnostic>> {
-    let beside = match origin {
-        Origin::File(path) => ProcessSecrets::beside(path),
-        Origin::Made(_) => ProcessSecrets::beside(Path::new("")),
+) -> (Tried, Result<Compiled, Vec<Diagnostic>>) {
+    let place = match origin {
+        Origin::File(path) => path,
+        Origin::Made(_) => Path::new(""),
     };
-    let secrets = setup.secrets.as_deref().map_or(&beside as &dyn SecretSource, |given| given);
-    let Setup { state, scorer, listeners, .. } = setup;
-    let context = Context { state, scorer: Arc::clone(scorer), secrets, listeners, generation };
+    let folder = place.parent().unwrap_or(Path::new(""));
+    let (file, sink) = read_policy(origin, &text);
+    // Looked at before they are loaded: a change in between is seen later, never missed.
+    let weights = file.scorer.weights.as_ref().map(|named| Weights::now(folder.join(&named.value)));
+    let beside = ProcessSecrets::beside(place);
+    let Setup { state, scorer, loader, listeners, secrets, .. } = setup;
+    let context = Context {
+        state,
+        scorer: Arc::clone(scorer),
+        loader: loader.as_ref(),
+        folder,
+        secrets: secrets.as_deref().map_or(&beside as &dyn SecretSource, |given| given),
+        listeners,
+        generation,
+    };
+    let compiled = compile_with(&file, sink, &context);
+    (Tried { text, weights }, compiled)
+}
+
+/// The policy as it was typed or made, and where findings about it go.
+fn read_policy<'o>(origin: &'o Origin, text: &str) -> (Cow<'o, PolicyFile>, Sink) {
     match origin {
         Origin::File(path) => {
             let (file, sink) = PolicyFile::read(&Source::new(&path.to_string_lossy(), text));
-            compile_with(&file, sink, &context)
+            (Cow::Owned(file), sink)
         }
-        Origin::Made(file) => compile_with(file, Sink::new(file.source.clone()), &context),
+        Origin::Made(file) => (Cow::Borrowed(&**file), Sink::new(file.source.clone())),
     }
 }
 

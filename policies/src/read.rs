@@ -1,7 +1,8 @@
 //! Readers: one TOML value into one typed value, or what is wrong with it.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use router_core::limit::Quota;
 use router_core::{Comparison, TokenPrice, Usd};
 use toml::de::DeValue;
 
@@ -113,16 +114,58 @@ pub(crate) fn count(value: &DeValue<'_>) -> Result<u64, Fault> {
     if count == 0 { Err(Fault::new("must be above zero")) } else { Ok(count) }
 }
 
+/// A share of something, from 0 to `most`.
+pub(crate) fn share(most: f64) -> impl Fn(&DeValue<'_>) -> Result<f64, Fault> {
+    move |value| {
+        let (DeValue::Float(_) | DeValue::Integer(_)) = value else {
+            return Err(expected(&format!("a number between 0 and {most}"), value));
+        };
+        let text = plain(value);
+        let number: f64 = text.parse().unwrap_or(f64::NAN);
+        if (0.0..=most).contains(&number) {
+            return Ok(number + 0.0);
+        }
+        // Somebody who writes 2 means percent.
+        let mend = Some(number / 100.0).filter(|share| number >= 1.0 && *share <= most);
+        Err(Fault::new(format!("{} is outside 0..{most}", text.escape_debug())).suggest_any(mend))
+    }
+}
+
+/// A share of something above 0, up to `most`.
+pub(crate) fn share_above_zero(most: f64) -> impl Fn(&DeValue<'_>) -> Result<f64, Fault> {
+    move |value| match share(most)(value)? {
+        0.0 => Err(Fault::new("must be above zero")),
+        share => Ok(share),
+    }
+}
+
 /// A duration above zero.
 pub(crate) fn duration(value: &DeValue<'_>) -> Result<Duration, Fault> {
-    let duration = unit(value, "a duration like \"60s\"", "s", units::duration)?;
+    let duration = duration_or_zero(value)?;
     if duration.is_zero() { Err(Fault::new("must be longer than zero")) } else { Ok(duration) }
+}
+
+/// A duration that may be zero.
+pub(crate) fn duration_or_zero(value: &DeValue<'_>) -> Result<Duration, Fault> {
+    unit(value, "a duration like \"60s\"", "s", units::duration)
 }
 
 /// A size above zero, in bytes.
 pub(crate) fn size(value: &DeValue<'_>) -> Result<u64, Fault> {
     let bytes = unit(value, "a size like \"10MiB\"", "B", units::size)?;
     if bytes == 0 { Err(Fault::new("must be above zero")) } else { Ok(bytes) }
+}
+
+/// A size of at least so many bytes.
+pub(crate) fn size_from(least: u64) -> impl Fn(&DeValue<'_>) -> Result<u64, Fault> {
+    move |value| {
+        let bytes = size(value)?;
+        if bytes >= least {
+            return Ok(bytes);
+        }
+        let (bytes, least) = (units::show::size(bytes), units::show::size(least));
+        Err(Fault::new(format!("{bytes} is below {least}")).suggest(least))
+    }
 }
 
 /// A price of tokens.
@@ -134,6 +177,29 @@ pub(crate) fn price(value: &DeValue<'_>) -> Result<TokenPrice, Fault> {
 pub(crate) fn amount(value: &DeValue<'_>) -> Result<Usd, Fault> {
     let amount = money(value, "an amount like \"$0.02\"", "", units::amount)?;
     if amount == Usd::ZERO { Err(Fault::new("must be above zero")) } else { Ok(amount) }
+}
+
+/// A moment: a date and time with its offset, or a day, which begins at midnight UTC. In quotes or as TOML writes it.
+pub(crate) fn moment(value: &DeValue<'_>) -> Result<SystemTime, Fault> {
+    let text = match value {
+        DeValue::String(text) => text.trim().to_owned(),
+        DeValue::Datetime(date) => date.to_string(),
+        _ => return Err(expected("a date", value).suggest("2027-01-01T00:00:00Z")),
+    };
+    let day = |text: &str| {
+        let day = text.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+        (text.len() == "2027-01-01".len()).then(|| day.timestamp())
+    };
+    let moment = day(&text).or_else(|| text.parse::<jiff::Timestamp>().ok());
+    moment.map(SystemTime::from).ok_or_else(|| {
+        let message = format!("{} is no date: write it with its offset", Quoted(&text));
+        Fault::new(message).suggest("2027-01-01T00:00:00Z")
+    })
+}
+
+/// How much per window: `600/m`, `100/10s`, `1M/d`.
+pub(crate) fn rate(value: &DeValue<'_>) -> Result<Quota, Fault> {
+    unit(value, "a rate like \"600/m\"", "/m", units::rate)
 }
 
 /// A string with a unit; a bare number is refused with its likeliest unit.

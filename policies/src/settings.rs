@@ -30,6 +30,9 @@ const LEVELS: &[(&str, LogLevel)] = &[
     ("trace", LogLevel::Trace),
 ];
 
+/// The least that the HTTP/1.1 server can hold; a smaller limit would not be one.
+const MIN_HEADER_BYTES: u64 = 8 << 10;
+
 /// How much is logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogLevel {
@@ -74,7 +77,7 @@ pub struct TlsSection {
 pub struct LimitsSection {
     /// Bytes of a request's body.
     pub max_body: Option<At<u64>>,
-    /// Bytes of a request's head.
+    /// Bytes of a request's head, 8 KiB at least.
     pub max_headers: Option<At<u64>>,
     /// Connections at a time.
     pub max_connections: Option<At<u64>>,
@@ -168,7 +171,7 @@ impl LimitsSection {
     fn read(table: &mut Table<'_, '_>) -> Self {
         Self {
             max_body: table.optional("max_body", read::size),
-            max_headers: table.optional("max_headers", read::size),
+            max_headers: table.optional("max_headers", read::size_from(MIN_HEADER_BYTES)),
             max_connections: table.optional("max_connections", read::count),
             header_timeout: table.optional("header_timeout", read::duration),
             body_idle: table.optional("body_idle", read::duration),
@@ -208,9 +211,9 @@ pub struct Settings {
     pub tls: Option<TlsFiles>,
     /// Bytes of a request's body.
     pub max_body_bytes: usize,
-    /// Bytes of a request's head.
+    /// Bytes of a request's head, 8 KiB at least.
     pub max_header_bytes: usize,
-    /// Connections at a time.
+    /// Connections at a time, on each plane.
     pub max_connections: usize,
     /// Until a request's head is there.
     pub header_timeout: Duration,

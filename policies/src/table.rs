@@ -278,6 +278,33 @@ impl<'a, 's> Table<'a, 's> {
         Some(At { span: one.span, value: vec![one] })
     }
 
+    /// An array of arrays of plain values: `[["a", "b"], ["c", "d"]]`. A group of which a part cannot be
+    /// read is left out.
+    pub(crate) fn groups<T>(
+        &mut self,
+        key: &'static str,
+        read: impl Fn(&DeValue<'_>) -> Result<T, Fault>,
+    ) -> Vec<At<Vec<At<T>>>> {
+        let Some(node) = self.take(key) else { return Vec::new() };
+        let DeValue::Array(groups) = node.get_ref() else {
+            let message = format!("{key}: must be a list of lists, not {}", kind(node.get_ref()));
+            self.sink.error(node.span().into(), message);
+            return Vec::new();
+        };
+        let flat: Option<Vec<&str>> = groups.iter().map(|group| group.get_ref().as_str()).collect();
+        if let Some(flat) = flat.filter(|flat| !flat.is_empty()) {
+            let mend = format!("[[\"{}\"]]", flat.join("\", \""));
+            let message = format!("{key}: must be a list of lists, not of strings");
+            self.sink.error_with(node.span().into(), message, Some(mend));
+            return Vec::new();
+        }
+        let whole = |group: Node<'a>, read: &At<Vec<At<T>>>| {
+            group.get_ref().as_array().is_some_and(|typed| typed.len() == read.value.len())
+        };
+        let read = |group| self.elements(key, group, &read).filter(|read| whole(group, read));
+        groups.iter().filter_map(read).collect()
+    }
+
     fn elements<T>(
         &mut self,
         key: &str,

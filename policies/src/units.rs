@@ -8,6 +8,7 @@ mod count;
 mod decimal;
 mod duration;
 mod money;
+mod rate;
 pub(crate) mod show;
 mod size;
 
@@ -15,4 +16,5 @@ pub use comparison::comparison;
 pub use count::count;
 pub use duration::duration;
 pub use money::{amount, price};
+pub use rate::rate;
 pub use size::size;

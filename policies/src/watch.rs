@@ -1,10 +1,10 @@
-//! Reloads the policy when its file changes.
+//! Reloads the policy when its file, or that of the weights it names, changes.
 //!
 //! Folders are watched, not the file: editors write a new file and rename it over the old one, and Kubernetes
 //! swaps a symbolic link to a folder (`policy.toml → ..data/policy.toml`, `..data → ..2026_11_20`). Either way
 //! the file that was watched would be gone. Any event in those folders only means "look again": after a short
-//! quiet the text is compared with the one tried last, so a half-written file is mostly never seen, and a
-//! touch without a change does nothing.
+//! quiet text and weights are compared with what was tried last, so a half-written file is mostly never seen, and
+//! a touch without a change does nothing.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -55,7 +55,7 @@ enum Signal {
     Stop,
 }
 
-/// Watches the file of `live` from a thread of its own and reloads it on change. `report` gets the result of
+/// Watches the files of `live` from a thread of its own and reloads it on change. `report` gets the result of
 /// every reload that the watch began.
 ///
 /// # Errors
@@ -64,7 +64,7 @@ pub fn watch(
     live: Arc<Live>,
     report: impl Fn(Result<Reloaded, Vec<Diagnostic>>) + Send + 'static,
 ) -> Result<Watch, WatchFault> {
-    let path = live.path().ok_or(WatchFault::NoFile)?.to_path_buf();
+    live.path().ok_or(WatchFault::NoFile)?;
     let (sender, signals) = mpsc::channel();
     let events = sender.clone();
     let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
@@ -73,19 +73,31 @@ pub fn watch(
             let _ = events.send(Signal::Changed);
         }
     })?;
-    let mut folders = Folders { path, watcher, watched: BTreeSet::new() };
-    folders.follow()?;
+    let mut folders = Folders { watcher, watched: BTreeSet::new() };
+    folders.follow(&live.files())?;
     let run = move || {
         while wait(&signals) {
-            // A folder that vanished is watched again when its parent says that it is back.
-            let _ = folders.follow();
-            if let Some(result) = live.reload_if_changed() {
-                report(result);
-            }
+            look(&live, &mut folders, &report);
         }
     };
     let thread = thread::Builder::new().name("policy-watch".to_owned()).spawn(run)?;
     Ok(Watch { stop: Some(sender), thread: Some(thread) })
+}
+
+/// Reloads what has changed. Where the new policy names other files, looks again once these are watched: a change
+/// in between would be missed.
+fn look(live: &Live, folders: &mut Folders, report: &impl Fn(Result<Reloaded, Vec<Diagnostic>>)) {
+    loop {
+        let files = live.files();
+        // A folder that vanished is watched again when its parent says that it is back.
+        let _ = folders.follow(&files);
+        if let Some(result) = live.reload_if_changed() {
+            report(result);
+        }
+        if live.files() == files {
+            return;
+        }
+    }
 }
 
 impl Drop for Watch {
@@ -122,17 +134,16 @@ fn wait(signals: &Receiver<Signal>) -> bool {
     true
 }
 
-/// The folders on the way to the file.
+/// The folders on the way to the files.
 struct Folders {
-    path: PathBuf,
     watcher: RecommendedWatcher,
     watched: BTreeSet<PathBuf>,
 }
 
 impl Folders {
-    /// Watches every folder that holds the file or a link on the way to it, and no other.
-    fn follow(&mut self) -> Result<(), notify::Error> {
-        let wanted = folders_to(&self.path);
+    /// Watches every folder that holds one of the files or a link on the way to it, and no other.
+    fn follow(&mut self, files: &[PathBuf]) -> Result<(), notify::Error> {
+        let wanted: BTreeSet<PathBuf> = files.iter().flat_map(|file| folders_to(file)).collect();
         for gone in self.watched.difference(&wanted) {
             // A folder that was removed is no longer watched anyway.
             let _ = self.watcher.unwatch(gone);

@@ -143,9 +143,9 @@ async fn explain(app: &Arc<App>, request: Request<Incoming>) -> Result<Response<
     let digest = Digest::read(endpoint, &body, &app.state.fingerprint_key)?;
     let wishes = Wishes::read(&head.headers)?;
     // Without a router key the question is asked for nobody in particular.
-    let (tenant, known) =
-        auth::authenticate(&snapshot, &head.headers).unwrap_or((router_core::TenantId::ANONYMOUS, None));
-    let request = wishes.request(&digest, tenant, known);
+    let caller = auth::authenticate(&snapshot, &head.headers, std::time::SystemTime::now())
+        .unwrap_or(auth::Caller::NOBODY);
+    let request = wishes.request(&digest, caller.tenant, caller.known);
     let decided = decide(&snapshot, &app.state, &request, Instant::now(), &mut fastrand::Rng::new());
     Ok(json_response(StatusCode::OK, &Explanation::new(&snapshot, &decided)))
 }

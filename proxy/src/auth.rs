@@ -1,30 +1,79 @@
 //! Who is asking.
 
+use std::time::SystemTime;
+
 use http::header::{self, HeaderMap};
+use router_core::budget::Spender;
+use router_core::keyring::{Found, Key, KeyId};
 use router_core::{Snapshot, Tenant, TenantId};
-use sha2::{Digest as _, Sha256};
 
 use crate::headers::name;
+use crate::keys;
 use crate::refusal::Refusal;
 
 /// The label of callers where no tenants are configured.
 pub const ANONYMOUS: &str = "anonymous";
 
-/// The tenant that sent these headers; `None` beside the anonymous id where the policy has no tenants.
+/// Who sent a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'s> {
+    /// The caller's organisation; the anonymous one where the policy has no tenants.
+    pub tenant: TenantId,
+    /// What the policy says about it, where it has tenants.
+    pub known: Option<&'s Tenant>,
+    /// The key that was shown, where one is needed.
+    pub key: Option<&'s Key>,
+}
+
+impl Caller<'_> {
+    /// Nobody in particular.
+    pub const NOBODY: Self = Self { tenant: TenantId::ANONYMOUS, known: None, key: None };
+
+    /// The tenant's name, as a label.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.known.map_or(ANONYMOUS, |tenant| &tenant.name)
+    }
+
+    /// The key's number where money is counted.
+    #[must_use]
+    pub fn spender(&self) -> Spender {
+        self.key.map_or(Spender(0), |key| key.spender)
+    }
+}
+
+/// Somebody without a valid key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stranger {
+    /// The name of the key that was shown, where it is one that is not valid any more or not yet. For the audit: the caller is not told.
+    pub expired: Option<KeyId>,
+}
+
+impl From<Stranger> for Refusal {
+    fn from(_: Stranger) -> Self {
+        Self::InvalidKey
+    }
+}
+
+/// Who sent these headers at `now`.
 ///
 /// # Errors
-/// No key, two different ones, or an unknown one.
+/// No key, two different ones, an unknown one, or one out of its time.
 pub fn authenticate<'s>(
     snapshot: &'s Snapshot,
     headers: &HeaderMap,
-) -> Result<(TenantId, Option<&'s Tenant>), Refusal> {
-    if let Some(anonymous) = snapshot.anonymous() {
-        return Ok((anonymous, None));
+    now: SystemTime,
+) -> Result<Caller<'s>, Stranger> {
+    if snapshot.anonymous().is_some() {
+        return Ok(Caller::NOBODY);
     }
-    let key = key(headers).ok_or(Refusal::InvalidKey)?;
-    let hash: [u8; 32] = Sha256::digest(key).into();
-    let tenant = snapshot.tenants.authenticate(&hash).ok_or(Refusal::InvalidKey)?;
-    Ok((tenant.id, Some(tenant)))
+    let presented = key(headers).ok_or(Stranger { expired: None })?;
+    let key = match snapshot.tenants.authenticate(&keys::hash(presented), now) {
+        Found::Valid(key) => key,
+        Found::Expired(key) => return Err(Stranger { expired: Some(key.hash.id()) }),
+        Found::Unknown => return Err(Stranger { expired: None }),
+    };
+    Ok(Caller { tenant: key.tenant, known: snapshot.tenants.tenant(key.tenant), key: Some(key) })
 }
 
 /// The one key that the headers carry. Several that differ are none: it would be unclear who pays.

@@ -37,6 +37,8 @@ struct Candidate {
     model: String,
     provider: Option<String>,
     expected_cost_usd: Option<f64>,
+    /// Who knows its price.
+    price_source: Option<&'static str>,
     chosen: bool,
     reason: String,
 }
@@ -123,6 +125,7 @@ fn candidate(snapshot: &Snapshot, considered: &router_core::Considered) -> Candi
         model: target.map_or_else(String::new, |(model, _)| model.name.to_string()),
         provider: target.map(|(_, provider)| provider.name.to_string()),
         expected_cost_usd: considered.expected_cost.map(Usd::dollars),
+        price_source: target.map(|(model, _)| model.price_source.as_str()),
         chosen: considered.verdict == Verdict::Chosen,
         reason: considered.verdict.to_string(),
     }

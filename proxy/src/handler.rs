@@ -7,7 +7,7 @@ mod hedge;
 mod share;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use http::header::HeaderValue;
@@ -112,13 +112,13 @@ async fn forward(
     let mut watch = Stopwatch::new(account.arrived());
     let snapshot = app.snapshot();
     let (head, incoming) = request.into_parts();
-    let (tenant, known) = auth::authenticate(&snapshot, &head.headers)?;
-    account.of_tenant(known.map_or(auth::ANONYMOUS, |tenant| &tenant.name));
+    let caller = auth::authenticate(&snapshot, &head.headers, SystemTime::now())?;
+    account.of_tenant(caller.name());
     app.admit(&head.headers)?;
     let wishes = Wishes::read(&head.headers)?;
     let body = watch.wait(body::read(incoming, &head.headers, &app.body_limits)).await?;
     let digest = Digest::read(endpoint, &body, &app.state.fingerprint_key)?;
-    let decided = decided(app, &snapshot, &wishes.request(&digest, tenant, known));
+    let decided = decided(app, &snapshot, &wishes.request(&digest, caller.tenant, caller.known));
     // What the decision looked at in the headers goes on with the request.
     drop(wishes);
     let (decision, key) = match decided {
@@ -129,8 +129,8 @@ async fn forward(
         app: Arc::clone(app),
         account: Arc::clone(account),
         id: id.clone(),
-        snapshot,
-        tenant,
+        tenant: caller.tenant,
+        snapshot: Arc::clone(&snapshot),
         head,
         body,
         digest,

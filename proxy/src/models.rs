@@ -1,8 +1,10 @@
 //! `GET /v1/models`: what this caller may ask for.
 
+use std::time::SystemTime;
+
 use http::Response;
 use http::header::{self, HeaderMap, HeaderValue};
-use router_core::{Requested, Snapshot};
+use router_core::{Requested, Snapshot, Tenant};
 use serde_json::{Value, json};
 
 use crate::app::App;
@@ -20,9 +22,9 @@ const CREATED: u64 = 1;
 /// An unknown key, or an unknown model.
 pub fn answer(app: &App, path: &str, headers: &HeaderMap) -> Result<Response<Payload>, Refusal> {
     let snapshot = app.snapshot();
-    auth::authenticate(&snapshot, headers)?;
+    let caller = auth::authenticate(&snapshot, headers, SystemTime::now())?;
     let anthropic = headers.contains_key(&name::ANTHROPIC_VERSION);
-    let names = names(&snapshot);
+    let names = names(&snapshot, caller.known);
     let body = match path.strip_prefix("/v1/models/") {
         None if anthropic => anthropic_list(&names),
         None => json!({"object": "list", "data": names.iter().map(openai_model).collect::<Vec<_>>()}),
@@ -45,9 +47,10 @@ fn unknown(snapshot: &Snapshot, wanted: &str) -> Refusal {
 }
 
 /// Names and who owns them, sorted: `auto` first.
-fn names(snapshot: &Snapshot) -> Vec<(&str, &str)> {
+fn names<'s>(snapshot: &'s Snapshot, tenant: Option<&Tenant>) -> Vec<(&'s str, &'s str)> {
     let mut names: Vec<(&str, &str)> = snapshot
         .names()
+        .filter(|(_, requested)| tenant.is_none_or(|tenant| tenant.may_ask(*requested)))
         .filter_map(|(name, requested)| match requested {
             Requested::Auto(profile) => snapshot
                 .profile(profile)

@@ -53,5 +53,5 @@ pub fn adopt(app: &App) {
 
 fn outcome_log(snapshot: &Snapshot) -> Option<Place> {
     let policy = &snapshot.outcomes;
-    Some(Place { path: policy.log.as_deref()?.into(), max_bytes: policy.max_bytes, files: policy.files })
+    Some(Place { path: policy.log.clone()?, max_bytes: policy.max_bytes, files: policy.files })
 }

@@ -42,8 +42,8 @@ impl Bill {
         })
     }
 
-    fn pricing(&self, model: ModelId) -> Pricing {
-        self.snapshot.model(model).map_or(Pricing::Unpriced, |model| model.pricing)
+    fn pricing(&self, model: ModelId) -> &Pricing {
+        self.snapshot.model(model).map_or(&Pricing::Unpriced, |model| &model.pricing)
     }
 
     /// What an answer costs, where its provider counted it and the model has a price.

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::header::HeaderValue;
+use router_classifiers::LearnedScorer;
+use router_classifiers::learned::artifact::Artifact;
 use router_core::{Scorer, Secret, State};
-use router_policies::{Diagnostic, Live, Origin, Setup, Watch};
+use router_policies::{Diagnostic, Live, Origin, ScorerLoader, Setup, Watch};
 use thiserror::Error;
 use tokio::net::TcpListener;
 
@@ -16,7 +18,7 @@ use crate::handler::body::BodyLimits;
 use crate::metrics::Metrics;
 use crate::server::{ConnectionLimits, Drain, acceptor, serve};
 use crate::upstream::Upstreams;
-use crate::{admin, handler, reload};
+use crate::{admin, handler, probe, reload};
 
 /// What cannot change while running.
 #[derive(Clone, Debug)]
@@ -138,6 +140,7 @@ impl Sidecar {
         let admin_app = Arc::clone(&app);
         let admin_drain = Arc::new(Drain::default());
         let tasks = vec![
+            tokio::spawn(probe::run(Arc::clone(&app))),
             tokio::spawn(serve(data, tls, limits, Arc::clone(&app.drain), move |_, request| {
                 handler::handle(Arc::clone(&data_app), request)
             })),
@@ -205,9 +208,12 @@ fn assemble(
     addresses: &[SocketAddr],
 ) -> Result<App, StartError> {
     let state = Arc::new(State::new(Instant::now(), secret().map_err(system)?));
-    let mut setup = Setup::new(Arc::clone(&state), scorer, addresses.to_vec());
-    // The first address is the data plane's.
-    setup.may_lack_tenants = addresses.first().is_some_and(|data| is_local(*data));
+    let setup = Setup {
+        loader: Some(weights_loader()),
+        // The first address is the data plane's.
+        may_lack_tenants: addresses.first().is_some_and(|data| is_local(*data)),
+        ..Setup::new(Arc::clone(&state), scorer, addresses.to_vec())
+    };
     let (live, warnings) = Live::open(origin, setup).map_err(StartError::Policy)?;
     for warning in &warnings {
         tracing::warn!(event = "policy_warning", warning = %warning);
@@ -228,6 +234,15 @@ fn assemble(
         admin_token: settings.admin_token.clone(),
         via: HeaderValue::from_str(&format!("1.1 {via_name}")).map_err(system)?,
         via_name: via_name.into(),
+    })
+}
+
+/// Makes a scorer of the weights that a policy names.
+#[must_use]
+pub fn weights_loader() -> ScorerLoader {
+    Arc::new(|bytes| {
+        let artifact = Artifact::load(bytes).map_err(|error| error.to_string())?;
+        Ok(Arc::new(LearnedScorer::new(artifact)))
     })
 }
 

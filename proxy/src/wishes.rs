@@ -54,6 +54,7 @@ impl<'h> Wishes<'h> {
             max_cost: self.max_cost,
             session: self.session,
             cache: self.cache,
+            profile: None,
         }
     }
 }

@@ -54,6 +54,10 @@ pub enum Verdict {
     Band(Band),
     /// Expected to cost more than the limit, or has no price where a limit holds.
     CostLimit,
+    /// Not open to this tenant.
+    Tenant,
+    /// Has no price, and the policy refuses such models.
+    Unpriced,
     /// Takes no requests now.
     Unhealthy(Refused),
 }
@@ -138,6 +142,8 @@ impl std::fmt::Display for Verdict {
             Self::Placement(placement) => write!(f, "is {placement}"),
             Self::Band(band) => write!(f, "left out by band {band} without fallback"),
             Self::CostLimit => f.write_str("costs more than the limit, or has no price"),
+            Self::Tenant => f.write_str("is not open to this tenant"),
+            Self::Unpriced => f.write_str("has no price"),
             Self::Unhealthy(refused) => write!(f, "takes no requests now: {refused}"),
         }
     }

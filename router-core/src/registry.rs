@@ -4,6 +4,6 @@ mod model;
 mod provider;
 mod secret;
 
-pub use model::{Model, Pricing, UpstreamModel};
-pub use provider::{Placement, PoolSettings, Provider, Timeouts};
+pub use model::{Model, PriceSource, Pricing, UpstreamModel};
+pub use provider::{Placement, PoolSettings, Probe, Provider, Timeouts};
 pub use secret::Secret;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::digest::Digest;
-use crate::ids::TenantId;
+use crate::ids::{ProfileIndex, TenantId};
 use crate::money::Usd;
 use crate::registry::Placement;
 use crate::rule::Tags;
@@ -36,6 +36,8 @@ pub struct RouteRequest<'a> {
     pub session: Option<&'a str>,
     /// `cache-control` and `x-router-cache-ttl`.
     pub cache: CacheWish,
+    /// Chooses by this profile, whatever caller and rules say: where an exhausted budget sends its requests.
+    pub profile: Option<ProfileIndex>,
 }
 
 impl<'a> RouteRequest<'a> {
@@ -50,6 +52,7 @@ impl<'a> RouteRequest<'a> {
             max_cost: None,
             session: None,
             cache: CacheWish::default(),
+            profile: None,
         }
     }
 }

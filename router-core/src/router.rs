@@ -52,7 +52,7 @@ pub fn decide(
     let default_action = Action::default();
     let action = matched.map_or(&default_action, |(_, rule)| &rule.action);
     let requested = snapshot.resolve(&digest.model);
-    let selection = Selection::of(snapshot, requested, action);
+    let selection = Selection::of(snapshot, requested, action, request.profile);
     let mut receipt = Receipt {
         band: selection.bands.band(assessment.complexity()),
         assessment,
@@ -109,16 +109,21 @@ struct Selection {
 }
 
 impl Selection {
-    fn of(snapshot: &Snapshot, requested: Option<Requested>, action: &Action) -> Self {
+    fn of(
+        snapshot: &Snapshot,
+        requested: Option<Requested>,
+        action: &Action,
+        demanded: Option<ProfileIndex>,
+    ) -> Self {
         let asked = match requested {
             Some(Requested::Auto(profile)) => Some(profile),
             _ => None,
         };
-        let profile = action.profile.or(asked);
+        let profile = demanded.or(action.profile).or(asked);
         let chooser: Option<&Profile> = profile.and_then(|index| snapshot.profile(index));
         let candidates: SmallVec<[ModelId; 8]> = match (&action.candidates, chooser, requested) {
-            (Some(candidates), _, _) => candidates.iter().copied().collect(),
-            (None, Some(profile), _) => profile.candidates.iter().copied().collect(),
+            (Some(candidates), _, _) if demanded.is_none() => candidates.iter().copied().collect(),
+            (_, Some(profile), _) => profile.candidates.iter().copied().collect(),
             (None, None, Some(Requested::Model(model))) => SmallVec::from_slice(&[model]),
             _ => SmallVec::new(),
         };
@@ -146,7 +151,9 @@ impl Selection {
 
     /// What the policy refuses before any model is looked at.
     fn refuse(&self, snapshot: &Snapshot, request: &RouteRequest<'_>, action: &Action) -> Result<(), Reason> {
-        if self.requested.is_none() && self.candidates.is_empty() {
+        let tenant = snapshot.tenants.tenant(request.tenant);
+        let closed = |requested| tenant.is_some_and(|tenant| !tenant.may_ask(requested));
+        if self.requested.is_some_and(closed) || (self.requested.is_none() && self.candidates.is_empty()) {
             let name = &request.digest.model;
             let near = snapshot.near_names(name).into_iter().map(Into::into).collect();
             return Err(Reason::ModelNotFound { name: name.clone(), near });
@@ -173,6 +180,7 @@ impl Selection {
             OutOfDomain::Model(model) if outside && action.candidates.is_none() => Some(model),
             _ => None,
         };
+        let tenant = snapshot.tenants.tenant(request.tenant);
         let choice = Choice {
             snapshot,
             state,
@@ -180,8 +188,12 @@ impl Selection {
             band: self.free.then_some(receipt.band),
             preferred,
             objective: self.objective,
-            placement: strictest(request.placement, action.placement),
+            placement: strictest(
+                request.placement,
+                strictest(tenant.and_then(|t| t.placement), action.placement),
+            ),
             max_cost,
+            tenant,
             fallback: self.fallback,
             max_output_tokens: action.max_output_tokens,
             holder: self.holder(state, request, now),

@@ -141,6 +141,10 @@ pub struct CacheRule {
     pub ttl: Option<Duration>,
     /// Whether to cache requests that do not state temperature 0.
     pub any_temperature: Option<bool>,
+    /// Whether a differently worded question may be answered from the cache.
+    pub semantic: Option<bool>,
+    /// Whether to cache answers that call tools.
+    pub tool_calls: Option<bool>,
 }
 
 /// What follows when a rule matches. `None` leaves what profile and policy say.

@@ -18,6 +18,7 @@ use crate::rejection::Reason;
 use crate::request::RouteRequest;
 use crate::snapshot::Snapshot;
 use crate::state::State;
+use crate::tenant::Tenant;
 use crate::tokens::TokenUsage;
 
 /// What a choice depends on.
@@ -32,6 +33,8 @@ pub(crate) struct Choice<'a, 'r> {
     pub(crate) objective: Objective,
     pub(crate) placement: Option<Placement>,
     pub(crate) max_cost: Option<Usd>,
+    /// Who asks, where tenants are configured.
+    pub(crate) tenant: Option<&'a Tenant>,
     pub(crate) fallback: bool,
     pub(crate) max_output_tokens: Option<u64>,
     /// The model that holds the conversation.
@@ -45,7 +48,7 @@ pub(crate) struct Choice<'a, 'r> {
 #[derive(Clone, Copy)]
 struct Ranked<'a> {
     candidate: Candidate,
-    pricing: Pricing,
+    pricing: &'a Pricing,
     tier: u8,
     /// Answer tokens expected of it.
     output: u64,
@@ -126,7 +129,7 @@ impl<'a> Choice<'a, '_> {
                 timeouts: provider.timeouts,
                 last_standing: false,
             },
-            pricing: model.pricing,
+            pricing: &model.pricing,
             tier: model.tier,
             output,
             group: self.group(model, provider),
@@ -160,6 +163,9 @@ impl<'a> Choice<'a, '_> {
         expected_cost: Option<Usd>,
         output: u64,
     ) -> Option<Verdict> {
+        if self.tenant.is_some_and(|tenant| !tenant.may_use(model.id)) {
+            return Some(Verdict::Tenant);
+        }
         let digest = self.request.digest;
         if provider.dialect != digest.endpoint().dialect() {
             return Some(Verdict::Dialect(provider.dialect));
@@ -176,6 +182,9 @@ impl<'a> Choice<'a, '_> {
         {
             return Some(Verdict::Context(context));
         }
+        if self.snapshot.charter.refuse_unpriced && model.pricing == Pricing::Unpriced {
+            return Some(Verdict::Unpriced);
+        }
         let too_dear = |limit| expected_cost.is_none_or(|cost| cost > limit);
         self.max_cost.is_some_and(too_dear).then_some(Verdict::CostLimit)
     }
@@ -186,7 +195,7 @@ impl<'a> Choice<'a, '_> {
         if !self.request.digest.endpoint().generates() {
             return 0;
         }
-        let like = |ranked: &&Ranked<'_>| ranked.pricing == model.pricing && ranked.tier == model.tier;
+        let like = |ranked: &&Ranked<'_>| *ranked.pricing == model.pricing && ranked.tier == model.tier;
         if let Some(equal) = ranked.iter().find(like) {
             return equal.output;
         }
@@ -275,6 +284,11 @@ impl<'a> Choice<'a, '_> {
             && receipt.considered.iter().any(|c| matches!(c.verdict, Verdict::Placement(_)))
         {
             return Reason::PlacementUnavailable { placement };
+        }
+        if receipt.considered.iter().any(|c| c.verdict == Verdict::Unpriced) {
+            let message =
+                "the models that can serve this request have no price, and the policy refuses those";
+            return Reason::PolicyDenied { message: message.into() };
         }
         // Cost is looked at last: whoever failed there could have served the request.
         if let Some(limit) = self.max_cost

@@ -7,56 +7,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::charter::Charter;
 use crate::hedge::HedgeSettings;
 use crate::ids::{ModelId, ProfileIndex, ProviderId, RuleIndex, TenantId};
+use crate::origin::Origins;
 use crate::profile::Profile;
 use crate::registry::{Model, Provider};
 use crate::retry::RetrySettings;
 use crate::rule::{Facts, Rule};
 use crate::score::Scorer;
+use crate::settings::{CachePolicy, OutcomePolicy, Sharing};
 use crate::tenant::Tenants;
-
-/// Policy of the response cache.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CachePolicy {
-    /// Whether answers are cached where no rule says otherwise.
-    pub enabled: bool,
-    /// Whether a differently worded question may be answered from the cache.
-    pub semantic: bool,
-    /// How long an answer stays fresh.
-    pub ttl: Duration,
-    /// Bytes that all entries may hold together.
-    pub max_bytes: u64,
-    /// Changing this number forgets every answer.
-    pub epoch: u64,
-}
-
-impl Default for CachePolicy {
-    /// On, exact only, an hour, 64 MiB.
-    fn default() -> Self {
-        Self { enabled: true, semantic: false, ttl: Duration::from_secs(3600), max_bytes: 64 << 20, epoch: 0 }
-    }
-}
-
-/// What is kept of how good answers were.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OutcomePolicy {
-    /// The file outcomes are appended to; `None`: they are not kept.
-    pub log: Option<Box<str>>,
-    /// Bytes a file may have before it makes way for a new one.
-    pub max_bytes: u64,
-    /// Files kept, the open one included.
-    pub files: u32,
-    /// Whether prompts may be kept, in memory and in the log, where the tenant does not say otherwise.
-    pub keep_prompts: bool,
-}
-
-impl Default for OutcomePolicy {
-    /// No log; four files of 64 MiB where there is one; no prompts.
-    fn default() -> Self {
-        Self { log: None, max_bytes: 64 << 20, files: 4, keep_prompts: false }
-    }
-}
 
 /// How attempts follow and accompany each other. Everything that costs extra calls or waiting is off by default.
 #[derive(Clone, Debug, PartialEq)]
@@ -142,6 +103,10 @@ pub struct Parts {
     pub outcomes: OutcomePolicy,
     /// How failed attempts are followed by others.
     pub attempts: AttemptPolicy,
+    /// How much may be used and spent.
+    pub charter: Charter,
+    /// Which web pages may ask.
+    pub origins: Origins,
 }
 
 /// What happens to a prompt unlike the scorer's training data.
@@ -164,6 +129,8 @@ pub struct Snapshot {
     profiles: Vec<Profile>,
     rules: Vec<Rule>,
     unlisted: Vec<(Box<str>, ModelId)>,
+    /// By tenant: in whose name its cache entries are kept.
+    scopes: Vec<TenantId>,
     /// The model that savings are counted against.
     pub baseline: Option<ModelId>,
     /// Cache settings.
@@ -178,6 +145,10 @@ pub struct Snapshot {
     pub outcomes: OutcomePolicy,
     /// How failed attempts are followed by others.
     pub attempts: AttemptPolicy,
+    /// How much may be used and spent.
+    pub charter: Charter,
+    /// Which web pages may ask.
+    pub origins: Origins,
 }
 
 impl Snapshot {
@@ -204,6 +175,7 @@ impl Snapshot {
             profiles: parts.profiles,
             rules: parts.rules,
             unlisted,
+            scopes: scopes(&parts.cache.share),
             baseline: parts.baseline,
             cache: parts.cache,
             tenants: parts.tenants,
@@ -211,6 +183,8 @@ impl Snapshot {
             out_of_domain: parts.out_of_domain,
             outcomes: parts.outcomes,
             attempts: parts.attempts,
+            charter: parts.charter,
+            origins: parts.origins,
         }
     }
 
@@ -309,6 +283,13 @@ impl Snapshot {
         near.into_iter().take(3).map(|(_, known)| known).collect()
     }
 
+    /// In whose name a tenant's cache entries are kept and looked up: its own, or that of the group it shares with.
+    /// Of use for the cache alone: the group's id is no tenant's.
+    #[must_use]
+    pub fn cache_scope(&self, tenant: TenantId) -> TenantId {
+        self.scopes.get(tenant.index()).copied().unwrap_or(tenant)
+    }
+
     /// Whether prompts of this tenant may be kept.
     #[must_use]
     pub fn keeps_prompts(&self, tenant: TenantId) -> bool {
@@ -321,6 +302,17 @@ impl Snapshot {
     pub fn anonymous(&self) -> Option<TenantId> {
         self.tenants.is_empty().then_some(TenantId::ANONYMOUS)
     }
+}
+
+/// The table behind [`Snapshot::cache_scope`], as long as the highest id that shares.
+fn scopes(share: &[Sharing]) -> Vec<TenantId> {
+    let members = || share.iter().flat_map(|group| group.members.iter().map(|id| (id.index(), group.scope)));
+    let len = members().map(|(at, _)| at + 1).max().unwrap_or(0);
+    let mut table: Vec<TenantId> = (0..len).map(|at| TenantId::new(at as u16)).collect();
+    for (at, scope) in members() {
+        table[at] = scope;
+    }
+    table
 }
 
 /// Spreads `items` over a table so that each stands at its own index.

@@ -3,15 +3,18 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use thiserror::Error;
 
+use crate::budget::{Budget, Period, Spender, Terms};
 use crate::cache::ResponseCache;
 use crate::digest::FingerprintKey;
 use crate::health::Health;
 use crate::hedge::{Hedge, Spending};
 use crate::ids::{ModelId, ProviderId, TenantId};
+use crate::keyring::KeyHash;
+use crate::limit::Limiter;
 use crate::retry::RetryBudget;
 use crate::session::Sessions;
 
@@ -115,6 +118,9 @@ struct Registry {
     providers: Names,
     models: Names,
     tenants: Names,
+    spenders: Names,
+    limiters: HashMap<Box<str>, Arc<Limiter>>,
+    budgets: HashMap<(Box<str>, Period), Arc<Budget>>,
 }
 
 /// The long-lived state of a router. Share it in an `Arc`.
@@ -144,11 +150,13 @@ impl State {
         // The anonymous tenant is number 0, whatever names come later.
         let anonymous = registry.tenants.intern("", "tenant");
         debug_assert_eq!(anonymous, Ok(0));
+        let nobody = registry.spenders.intern("", "key");
+        debug_assert_eq!(nobody, Ok(0));
         Self {
             registry: Mutex::new(registry),
             models: boxcar::Vec::new(),
             tenants: boxcar::vec![TenantState::new(origin)],
-            cache: ResponseCache::new(crate::snapshot::CachePolicy::default().max_bytes),
+            cache: ResponseCache::new(crate::settings::CachePolicy::default().max_bytes),
             sessions: Sessions::default(),
             retries: RetryBudget::new(origin),
             fingerprint_key: FingerprintKey::new(secret.0, secret.1),
@@ -205,6 +213,44 @@ impl State {
     #[must_use]
     pub fn tenant(&self, id: TenantId) -> Option<&TenantState> {
         self.tenants.get(id.index())
+    }
+
+    /// The number of the key with this hash where money is counted. Called at reload only.
+    ///
+    /// # Errors
+    /// After 65,535 different ones.
+    pub fn spender(&self, key: &KeyHash) -> Result<Spender, IdsExhausted> {
+        self.registry().spenders.intern(&key.to_string(), "key").map(Spender)
+    }
+
+    /// How many numbers [`spender`](Self::spender) has given out, number 0 for callers without a key included.
+    #[must_use]
+    pub fn spenders(&self) -> u16 {
+        u16::try_from(self.registry().spenders.0.len()).unwrap_or(u16::MAX)
+    }
+
+    /// What has been used of the limit with this name. Called at reload only.
+    #[must_use]
+    pub fn limiter(&self, name: &str) -> Arc<Limiter> {
+        let mut registry = self.registry();
+        if let Some(limiter) = registry.limiters.get(name) {
+            return Arc::clone(limiter);
+        }
+        let limiter = Arc::new(Limiter::new(self.origin));
+        registry.limiters.insert(name.into(), Arc::clone(&limiter));
+        limiter
+    }
+
+    /// What has been spent of the budget with this name. Called at reload only. `None` when `now` is outside the years −9999..=9999.
+    #[must_use]
+    pub fn budget(&self, name: &str, period: Period, terms: &Terms, now: SystemTime) -> Option<Arc<Budget>> {
+        let mut registry = self.registry();
+        if let Some(budget) = registry.budgets.get(&(name.into(), period)) {
+            return Some(Arc::clone(budget));
+        }
+        let budget = Arc::new(Budget::try_new(period, terms, now)?);
+        registry.budgets.insert((name.into(), period), Arc::clone(&budget));
+        Some(budget)
     }
 
     /// What is known about a model.

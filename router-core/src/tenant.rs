@@ -1,13 +1,12 @@
 //! Tenants and the keys they are known by.
 
 use std::collections::HashMap;
+use std::time::SystemTime;
 
-use subtle::ConstantTimeEq;
-
-use crate::ids::TenantId;
-
-/// SHA-256 of a router key.
-pub type KeyHash = [u8; 32];
+use crate::ids::{ModelId, ProfileIndex, TenantId};
+use crate::keyring::{DuplicateKey, Found, Key, KeyHash, Keyring};
+use crate::registry::Placement;
+use crate::snapshot::Requested;
 
 /// A caller's organisation.
 #[derive(Clone, Debug)]
@@ -18,10 +17,37 @@ pub struct Tenant {
     pub name: Box<str>,
     /// Tags added to each of its requests, after the request's own.
     pub tags: Vec<(Box<str>, Box<str>)>,
-    /// Hashes of its keys.
-    pub keys: Vec<KeyHash>,
+    /// Its keys.
+    pub keys: Vec<Key>,
     /// Whether its prompts may be kept; `None`: as the policy says.
     pub keep_prompts: Option<bool>,
+    /// Who goes first when there is not room for all: higher is better.
+    pub tier: u8,
+    /// The models it may use; `None`: all.
+    pub models: Option<Box<[ModelId]>>,
+    /// The profiles it may ask for; `None`: all.
+    pub profiles: Option<Box<[ProfileIndex]>>,
+    /// Where its requests must stay; `None`: anywhere.
+    pub placement: Option<Placement>,
+}
+
+impl Tenant {
+    /// Whether its requests may be served by this model.
+    #[must_use]
+    pub fn may_use(&self, model: ModelId) -> bool {
+        self.models.as_ref().is_none_or(|models| models.contains(&model))
+    }
+
+    /// Whether it may ask for this.
+    #[must_use]
+    pub fn may_ask(&self, requested: Requested) -> bool {
+        match requested {
+            Requested::Model(model) => self.may_use(model),
+            Requested::Auto(profile) => {
+                self.profiles.as_ref().is_none_or(|profiles| profiles.contains(&profile))
+            }
+        }
+    }
 }
 
 /// All tenants of a policy.
@@ -29,20 +55,18 @@ pub struct Tenant {
 pub struct Tenants {
     tenants: Vec<Tenant>,
     by_id: HashMap<TenantId, usize>,
-    keys: Vec<(KeyHash, usize)>,
+    keys: Keyring,
 }
 
 impl Tenants {
     /// Indexes `tenants` by key and id.
-    #[must_use]
-    pub fn new(tenants: Vec<Tenant>) -> Self {
+    ///
+    /// # Errors
+    /// When two keys are the same.
+    pub fn try_new(tenants: Vec<Tenant>) -> Result<Self, DuplicateKey> {
         let by_id = tenants.iter().enumerate().map(|(at, tenant)| (tenant.id, at)).collect();
-        let keys = tenants
-            .iter()
-            .enumerate()
-            .flat_map(|(at, tenant)| tenant.keys.iter().map(move |hash| (*hash, at)))
-            .collect();
-        Self { tenants, by_id, keys }
+        let keys = Keyring::try_new(tenants.iter().flat_map(|tenant| tenant.keys.iter().copied()).collect())?;
+        Ok(Self { tenants, by_id, keys })
     }
 
     /// Whether no tenant is configured, so that callers need no key.
@@ -51,17 +75,16 @@ impl Tenants {
         self.tenants.is_empty()
     }
 
-    /// The tenant with a key of this hash. Every configured hash is compared in full, whichever one matches, so the
-    /// time tells nothing about which bytes were right.
+    /// What becomes of a key with this hash at `now`.
     #[must_use]
-    pub fn authenticate(&self, hash: &KeyHash) -> Option<&Tenant> {
-        let mut found = None;
-        for (known, at) in &self.keys {
-            if bool::from(known.ct_eq(hash)) {
-                found = Some(*at);
-            }
-        }
-        self.tenants.get(found?)
+    pub fn authenticate(&self, hash: &KeyHash, now: SystemTime) -> Found<'_> {
+        self.keys.find(hash, now)
+    }
+
+    /// Every key.
+    #[must_use]
+    pub fn keys(&self) -> &Keyring {
+        &self.keys
     }
 
     /// A tenant by id.

@@ -53,5 +53,9 @@ fn text(value: Option<Value>, key: &'static str) -> Result<String, LineFault> {
 fn score(value: Option<Value>, key: &'static str) -> Result<Option<f32>, LineFault> {
     let Some(value) = value.filter(|value| !value.is_null()) else { return Ok(None) };
     let value = value.as_f64().ok_or(LineFault::Kind { key, wanted: "a number" })?;
-    if (0.0..=1.0).contains(&value) { Ok(Some(value as f32)) } else { Err(LineFault::OutOfRange { key, value }) }
+    if (0.0..=1.0).contains(&value) {
+        Ok(Some(value as f32))
+    } else {
+        Err(LineFault::OutOfRange { key, value })
+    }
 }

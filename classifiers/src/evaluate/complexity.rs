@@ -89,7 +89,9 @@ pub enum EvaluateError {
         folds: usize,
     },
     /// No rows would be left to test on, or no seed asked for.
-    #[error("{labels} labels and {seeds} seeds do not suit {rows} rows: fewer labels than rows and at least 1 seed are needed")]
+    #[error(
+        "{labels} labels and {seeds} seeds do not suit {rows} rows: fewer labels than rows and at least 1 seed are needed"
+    )]
     Labels {
         /// Rows in the data.
         rows: usize,

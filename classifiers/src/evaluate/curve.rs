@@ -33,7 +33,8 @@ impl Curve {
         }
         let gains = cumulative_gains(scores, pairs);
         let n = pairs.len() as f64;
-        let recovered = (0..points).map(|at| interpolate(&gains, n * at as f64 / (points - 1) as f64) / total).collect();
+        let recovered =
+            (0..points).map(|at| interpolate(&gains, n * at as f64 / (points - 1) as f64) / total).collect();
         Some(Self { recovered })
     }
 

@@ -28,7 +28,12 @@ pub fn svg(title: &str, report: &Report, curves: &Curves) -> String {
     let figure = |apgr: Option<f64>| apgr.map_or("undefined".to_owned(), |apgr| format!("{apgr:.3}"));
     let lines = [
         (curves.oracle.as_ref(), "#999", "4 3", format!("oracle, APGR {}", figure(report.oracle_apgr))),
-        (curves.length.as_ref(), "#c77700", "", format!("prompt length, APGR {}", figure(report.length_apgr))),
+        (
+            curves.length.as_ref(),
+            "#c77700",
+            "",
+            format!("prompt length, APGR {}", figure(report.length_apgr)),
+        ),
         (curves.scorer.as_ref(), "#0b62c4", "", format!("score, APGR {}", figure(report.apgr))),
     ];
     let diagonal = [0.0, 1.0];
@@ -58,9 +63,17 @@ fn axes(out: &mut String, top: f64) {
         let share = f64::from(tick) / 5.0;
         let (x, y) = (LEFT + SIDE * share, bottom - RISE * share);
         let (below, beside) = (bottom + 18.0, LEFT - 8.0);
-        let _ = writeln!(out, "<text x=\"{x:.1}\" y=\"{below:.1}\" text-anchor=\"middle\">{:.0} %</text>", share * 100.0);
+        let _ = writeln!(
+            out,
+            "<text x=\"{x:.1}\" y=\"{below:.1}\" text-anchor=\"middle\">{:.0} %</text>",
+            share * 100.0
+        );
         let label = share * top * 100.0;
-        let _ = writeln!(out, "<text x=\"{beside:.1}\" y=\"{:.1}\" text-anchor=\"end\">{label:.0} %</text>", y + 4.0);
+        let _ = writeln!(
+            out,
+            "<text x=\"{beside:.1}\" y=\"{:.1}\" text-anchor=\"end\">{label:.0} %</text>",
+            y + 4.0
+        );
         let _ = writeln!(out, "<path d=\"M{LEFT} {y:.1}H{right}\" stroke=\"#eee\"/>");
     }
     let _ = writeln!(
@@ -111,7 +124,8 @@ mod tests {
 
     #[test]
     fn the_picture_has_all_four_lines_and_no_raw_markup() {
-        let pairs: Vec<Pair> = (0..50).map(|i| Pair { weak: 0.0, strong: f64::from(u8::from(i % 3 == 0)) }).collect();
+        let pairs: Vec<Pair> =
+            (0..50).map(|i| Pair { weak: 0.0, strong: f64::from(u8::from(i % 3 == 0)) }).collect();
         let scores: Vec<f64> = (0..50).map(f64::from).collect();
         let curve = Curve::of(&scores, &pairs, 101);
         let curves = Curves { scorer: curve.clone(), length: curve.clone(), oracle: curve };

@@ -88,7 +88,11 @@ fn courtesy_case_and_blanks_change_nothing() {
             format!("please {question}"),
             format!("{question} Thank you!"),
         ] {
-            assert!((complexity(&edited) - score).abs() < 0.02, "{edited}: {} / {score}", complexity(&edited));
+            assert!(
+                (complexity(&edited) - score).abs() < 0.02,
+                "{edited}: {} / {score}",
+                complexity(&edited)
+            );
         }
         let shouted = complexity(&question.to_uppercase());
         assert!((shouted - score).abs() < 0.02, "{question}: {shouted} / {score}");

@@ -22,8 +22,8 @@ const BASE: f32 = -7.2;
 pub(super) fn terms(shape: &Shape, prompt: &Prompt<'_>) -> [Term; TERMS] {
     let formulas = shape.operators + shape.commands + shape.formula_marks + shape.variables;
     let code = 0.8 * growth(shape.code + shape.indented, 12) + 0.5 * growth(shape.brackets, 12);
-    let parts =
-        0.4 * growth(shape.sentences.saturating_sub(1), 8) + 0.3 * growth(shape.questions.saturating_sub(1), 4);
+    let parts = 0.4 * growth(shape.sentences.saturating_sub(1), 8)
+        + 0.3 * growth(shape.questions.saturating_sub(1), 4);
     [
         ("base", BASE),
         ("length", 1.2 * growth(shape.words, 120)),

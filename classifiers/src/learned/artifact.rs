@@ -78,7 +78,9 @@ pub enum ArtifactError {
         found: u16,
     },
     /// Fitted on other features than this build computes.
-    #[error("weights were fitted on feature map {found}, this build computes feature map {FEATURE_MAP}: train them again")]
+    #[error(
+        "weights were fitted on feature map {found}, this build computes feature map {FEATURE_MAP}: train them again"
+    )]
     FeatureMap {
         /// The file's feature map.
         found: u16,

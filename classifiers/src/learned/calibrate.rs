@@ -159,7 +159,8 @@ mod tests {
 
     #[test]
     fn rising_data_is_followed() {
-        let pairs: Vec<_> = (0..1000).map(|i| (f64::from(i) / 1000.0, f64::from(i % 2) * f64::from(i) / 500.0)).collect();
+        let pairs: Vec<_> =
+            (0..1000).map(|i| (f64::from(i) / 1000.0, f64::from(i % 2) * f64::from(i) / 500.0)).collect();
         let curve = Curve::isotonic(&pairs);
         assert!((curve.at(0.5) - 0.5).abs() < 0.05, "{}", curve.at(0.5));
         assert!(curve.at(0.9) > curve.at(0.1) + 0.6);

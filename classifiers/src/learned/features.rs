@@ -6,7 +6,7 @@
 //!
 //! Signed feature hashing: Weinberger et al., "Feature hashing for large scale multitask learning", 2009.
 
-use crate::text::{self, Shape};
+use crate::text::{self, Shape, Word};
 
 /// Version of the feature map. Weights for another version mean nothing here and are refused.
 pub const FEATURE_MAP: u16 = 1;
@@ -48,59 +48,67 @@ pub(crate) trait Visit {
 
 /// Shows every feature of `text` to `visitor`.
 pub(crate) fn visit(text: &str, visitor: &mut impl Visit) -> Shape {
-    let mut grams = Grams { seen: [0; BUCKETS / 64], visitor, previous: None, before: None };
-    text::read(text, |word| grams.push(word.hash, word.len, word.ending))
+    let mut grams = Grams { seen: [0; BUCKETS / 64], visitor, neighbour: 0, distant: 0, next_distant: 0 };
+    text::read(text, |word| grams.push(word))
 }
 
 struct Grams<'a, V> {
     seen: [u64; BUCKETS / 64],
     visitor: &'a mut V,
-    previous: Option<u32>,
-    before: Option<u32>,
+    /// The last two words, each already multiplied for its place in a pair; 0 before there is one.
+    neighbour: u64,
+    distant: u64,
+    next_distant: u64,
 }
 
+/// Odd multipliers, one for each place a word can have (multiply-shift hashing, Dietzfelbinger et al., 1997: the top bits of
+/// a sum of such products). The first is the golden ratio; the others are from splitmix64 and murmur3.
+const ALONE: u64 = 0x9e37_79b9_7f4a_7c15;
+const SECOND: u64 = 0x94d0_49bb_1331_11eb;
+const NEIGHBOUR: u64 = 0xff51_afd7_ed55_8ccd;
+const DISTANT: u64 = 0xc4ce_b9fe_1a85_ec53;
+const ENDING: u64 = 0xd6e8_feb8_6659_fd93;
+
 impl<V: Visit> Grams<'_, V> {
-    fn push(&mut self, word: u32, len: u32, ending: u32) {
-        let alone = hash(0, 0, word);
+    #[inline]
+    fn push(&mut self, word: Word) {
+        let hash = u64::from(word.hash) | 1 << 32;
+        let alone = hash.wrapping_mul(ALONE);
         self.visitor.word((alone >> (64 - FAMILIAR_BITS)) as usize);
         self.gram(alone, 1.0);
-        if len >= ENDING_FROM {
-            self.gram(hash(1, 0, ending), MINOR);
+        if word.len >= ENDING_FROM {
+            self.gram(u64::from(word.ending).wrapping_mul(ENDING), MINOR);
         }
-        if let Some(previous) = self.previous {
-            self.gram(hash(2, previous, word), 1.0);
+        let second = hash.wrapping_mul(SECOND);
+        if self.neighbour != 0 {
+            self.gram(self.neighbour.wrapping_add(second), 1.0);
         }
-        if let Some(before) = self.before {
-            self.gram(hash(3, before, word), MINOR);
+        if self.distant != 0 {
+            self.gram(self.distant.wrapping_add(second), MINOR);
         }
-        self.before = self.previous;
-        self.previous = Some(word);
+        self.neighbour = hash.wrapping_mul(NEIGHBOUR);
+        self.distant = self.next_distant;
+        self.next_distant = hash.wrapping_mul(DISTANT);
     }
 
+    #[inline]
     fn gram(&mut self, hash: u64, size: f32) {
         let bucket = (hash >> (64 - BUCKET_BITS)) as usize;
         let bit = 1 << (bucket % 64);
         let seen = &mut self.seen[bucket / 64];
         if *seen & bit == 0 {
             *seen |= bit;
-            self.visitor.gram(bucket, if hash & 1 == 0 { size } else { -size });
+            let negative = hash >> (63 - BUCKET_BITS) & 1 == 1;
+            self.visitor.gram(bucket, if negative { -size } else { size });
         }
     }
-}
-
-/// Mixes two words and the kind of feature. Multipliers: Fibonacci hashing, and one from splitmix64's finaliser.
-fn hash(kind: u64, first: u32, second: u32) -> u64 {
-    let joined = (u64::from(first) << 32 | u64::from(second)) ^ (kind << 62 | kind << 30);
-    let mixed = joined.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let mixed = (mixed ^ mixed >> 32).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ mixed >> 29
 }
 
 /// The numbers of structure: logarithms of counts, and two ratios.
 pub(crate) fn structure(shape: &Shape) -> [f32; STRUCTURE] {
     let log = |count: u32| (count as f32).ln_1p();
     [
-        (shape.bytes as f32).ln_1p(),
+        log(shape.word_bytes),
         log(shape.words),
         shape.per_word(shape.word_bytes).min(12.0),
         shape.per_word(shape.long_words) * 4.0,

@@ -86,8 +86,11 @@ impl Form {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Reading {
     words: u32,
-    sums: [Sum; MAX_PARTS],
+    sums: [Sum; LANES],
 }
+
+/// A word's steps for all parts lie side by side, so that a prompt's word costs one load.
+const LANES: usize = MAX_PARTS.next_power_of_two();
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Sum {
@@ -95,11 +98,21 @@ struct Sum {
     unseen: u32,
 }
 
+impl Sum {
+    /// A word that was never seen is no evidence but its novelty.
+    #[inline]
+    fn add(&mut self, step: i8) {
+        let unseen = step == UNSEEN;
+        self.unseen += u32::from(unseen);
+        self.steps += if unseen { 0 } else { i32::from(step) };
+    }
+}
+
 /// The fitted gate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gate {
-    /// 1 to [`MAX_PARTS`].
-    pub(crate) parts: Vec<Part>,
+    parts: Vec<Part>,
+    lanes: Vec<[i8; LANES]>,
 }
 
 /// What one kind of training row looks like.
@@ -114,29 +127,41 @@ pub(crate) struct Part {
 }
 
 impl Gate {
+    /// A gate of 1 to [`MAX_PARTS`] parts.
+    pub(crate) fn new(parts: Vec<Part>) -> Self {
+        let lane = |bucket: usize| {
+            std::array::from_fn(|lane| {
+                parts.get(lane).and_then(|part| part.words.get(bucket)).copied().unwrap_or(0)
+            })
+        };
+        Self { lanes: (0..FAMILIAR_BUCKETS).map(lane).collect(), parts }
+    }
+
+    /// Its parts.
+    pub(crate) fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
     /// Adds a word, given as its bucket.
     #[inline]
     pub(crate) fn read(&self, reading: &mut Reading, bucket: usize) {
         reading.words += 1;
-        for (part, sum) in self.parts.iter().zip(&mut reading.sums) {
-            match part.words[bucket] {
-                // No evidence but its novelty.
-                UNSEEN => sum.unseen += 1,
-                step => sum.steps += i32::from(step),
-            }
+        for (&step, sum) in self.lanes[bucket].iter().zip(&mut reading.sums) {
+            sum.add(step);
         }
     }
 
     /// How unlike the training data a prompt is: up to 1 is inside, more is outside.
     pub(crate) fn unfamiliarity(&self, reading: &Reading, form: &Form) -> f32 {
-        let of = |(part, sum): (&Part, &Sum)| part.distance(&part.evidence(reading.words, sum, form)) / part.limit;
+        let of =
+            |(part, sum): (&Part, &Sum)| part.distance(&part.evidence(reading.words, sum, form)) / part.limit;
         self.parts.iter().zip(&reading.sums).map(of).fold(f32::INFINITY, f32::min)
     }
 
     /// Fits a gate to `rows` of `samples`.
     pub(crate) fn fit(samples: &[Sample], rows: &[usize], background: &Background) -> Self {
         let fit = |part: &Vec<usize>| Part::fit(samples, part, background);
-        Self { parts: parting::part(samples, rows).iter().map(fit).collect() }
+        Self::new(parting::part(samples, rows).iter().map(fit).collect())
     }
 }
 
@@ -154,17 +179,14 @@ impl Part {
     }
 
     fn distance(&self, evidence: &[f32; KINDS]) -> f32 {
-        (0..KINDS).map(|kind| ((evidence[kind] - self.centre[kind]) / self.slack[kind]).min(0.0).powi(2)).sum()
+        (0..KINDS)
+            .map(|kind| ((evidence[kind] - self.centre[kind]) / self.slack[kind]).min(0.0).powi(2))
+            .sum()
     }
 
     fn evidence_of(&self, sample: &Sample) -> [f32; KINDS] {
         let mut sum = Sum::default();
-        for &bucket in &sample.words {
-            match self.words[usize::from(bucket)] {
-                UNSEEN => sum.unseen += 1,
-                step => sum.steps += i32::from(step),
-            }
-        }
+        sample.words.iter().for_each(|&bucket| sum.add(self.words[usize::from(bucket)]));
         self.evidence(sample.words.len() as u32, &sum, &sample.form)
     }
 
@@ -173,8 +195,13 @@ impl Part {
         let folds = shuffle::folds(rows, FOLDS);
         let mut held_out = Vec::with_capacity(rows.len());
         for (at, fold) in folds.iter().enumerate() {
-            let rest: Vec<usize> =
-                folds.iter().enumerate().filter(|(other, _)| *other != at).flat_map(|(_, rows)| rows).copied().collect();
+            let rest: Vec<usize> = folds
+                .iter()
+                .enumerate()
+                .filter(|(other, _)| *other != at)
+                .flat_map(|(_, rows)| rows)
+                .copied()
+                .collect();
             let part = Self::raw(samples, &rest, background);
             held_out.extend(fold.iter().map(|&row| part.evidence_of(&samples[row])));
         }

@@ -27,7 +27,10 @@ impl Matrix {
 
     fn row(&self, row: usize) -> impl Iterator<Item = (usize, f32)> {
         let range = self.starts[row]..self.starts[row + 1];
-        self.buckets[range.clone()].iter().map(|&bucket| bucket as usize).zip(self.values[range].iter().copied())
+        self.buckets[range.clone()]
+            .iter()
+            .map(|&bucket| bucket as usize)
+            .zip(self.values[range].iter().copied())
     }
 
     /// Multiplies each row by a factor.
@@ -87,9 +90,11 @@ const ITERATIONS: usize = 200;
 /// Minimises Σ weight · (target − head(row))² + λ‖w‖² over `rows` of `matrix`, in the scaled columns; the bias is the mean
 /// target. `label` gives a row's target and weight.
 pub(crate) fn solve(matrix: &Matrix, rows: &[usize], label: impl Fn(usize) -> (f64, f64)) -> Head {
-    let sums = rows.iter().map(|&row| label(row)).fold((0.0, 0.0), |sums, (y, w)| (sums.0 + y * w, sums.1 + w));
+    let sums =
+        rows.iter().map(|&row| label(row)).fold((0.0, 0.0), |sums, (y, w)| (sums.0 + y * w, sums.1 + w));
     let mean = sums.0 / f64::max(sums.1, 1e-9);
-    let wanted: Vec<f64> = rows.iter().map(|&row| label(row)).map(|(y, weight)| (y - mean) * weight.sqrt()).collect();
+    let wanted: Vec<f64> =
+        rows.iter().map(|&row| label(row)).map(|(y, weight)| (y - mean) * weight.sqrt()).collect();
     let mut scaled = Scaled::of(matrix, rows);
     scaled.matrix.weigh(|at| label(rows[at]).1.sqrt() as f32);
     let dual = scaled.conjugate_gradients(&wanted);
@@ -186,7 +191,8 @@ fn column_scales(matrix: &Matrix, rows: &[usize]) -> Vec<f32> {
     for scale in &mut scales {
         *scale = (1.0 + ((n + 1.0) / (*scale + 1.0)).ln()).powf(RARITY_POWER);
     }
-    let norm = |row: usize| matrix.row(row).map(|(bucket, value)| (value * scales[bucket]).powi(2)).sum::<f32>();
+    let norm =
+        |row: usize| matrix.row(row).map(|(bucket, value)| (value * scales[bucket]).powi(2)).sum::<f32>();
     let total: f64 = rows.iter().map(|&row| f64::from(norm(row))).sum();
     let size = (total / f64::from(n.max(1.0))).sqrt().max(1e-9) as f32;
     scales.iter_mut().for_each(|scale| *scale /= size);

@@ -15,7 +15,7 @@ use crate::shuffle;
 pub const INNER_FOLDS: usize = 4;
 
 /// An assumed score stands for the mean of many answers, where an observed one is a single answer with all its luck.
-const ASSUMED_WEIGHT: f64 = 4.0;
+const ASSUMED_WEIGHT: f64 = 8.0;
 
 /// How to fit.
 #[derive(Clone, Debug)]
@@ -103,7 +103,8 @@ impl Corpus {
         let shape = features::visit(prompt, &mut collected);
         let structure = features::structure(&shape);
         let norm = collected.grams.iter().map(|gram| gram.1 * gram.1).sum::<f32>().max(1.0).sqrt();
-        self.matrix.push(collected.grams.into_iter().map(|(bucket, value)| (bucket, value / norm)), structure);
+        self.matrix
+            .push(collected.grams.into_iter().map(|(bucket, value)| (bucket, value / norm)), structure);
         self.samples.push(Sample { words: collected.words, form: Form::of(&shape) });
     }
 
@@ -115,7 +116,8 @@ impl Corpus {
         if rows.len() < INNER_FOLDS {
             return Err(TrainError::TooFew { rows: rows.len() });
         }
-        let order: Vec<usize> = shuffle::permutation(rows.len(), options.seed).into_iter().map(|at| rows[at]).collect();
+        let order: Vec<usize> =
+            shuffle::permutation(rows.len(), options.seed).into_iter().map(|at| rows[at]).collect();
         let folds = shuffle::folds(&order, INNER_FOLDS);
         let head = self.head(rows)?;
         let held_out = self.held_out(&folds)?;
@@ -147,8 +149,13 @@ impl Corpus {
     fn held_out(&self, folds: &[Vec<usize>]) -> Result<Vec<(usize, f64)>, TrainError> {
         let mut scores = Vec::new();
         for (at, fold) in folds.iter().enumerate() {
-            let mut rest: Vec<usize> =
-                folds.iter().enumerate().filter(|(other, _)| *other != at).flat_map(|(_, rows)| rows).copied().collect();
+            let mut rest: Vec<usize> = folds
+                .iter()
+                .enumerate()
+                .filter(|(other, _)| *other != at)
+                .flat_map(|(_, rows)| rows)
+                .copied()
+                .collect();
             rest.sort_unstable();
             let head = self.head(&rest)?;
             scores.extend(fold.iter().map(|&row| (row, self.matrix.predict(row, &head))));
@@ -170,7 +177,8 @@ impl Corpus {
             .filter_map(|&(row, score)| Some((score, self.labels[row].gain()?)))
             .collect();
         let share = |holds: fn(f64) -> bool| {
-            let pairs: Vec<_> = observed.iter().map(|&(x, gain)| (x, f64::from(u8::from(holds(gain))))).collect();
+            let pairs: Vec<_> =
+                observed.iter().map(|&(x, gain)| (x, f64::from(u8::from(holds(gain))))).collect();
             if pairs.is_empty() { Curve::constant(0.5) } else { Curve::binned(&pairs) }
         };
         let (scale, words) = quantise(&head.sparse);
@@ -192,7 +200,9 @@ impl Corpus {
     }
 
     fn provenance(&self, rows: &[usize], options: &Options) -> Provenance {
-        let digest = rows.iter().fold(fnv1a(b""), |hash, &row| fnv1a_from(hash, &self.labels[row].digest.to_le_bytes()));
+        let digest = rows
+            .iter()
+            .fold(fnv1a(b""), |hash, &row| fnv1a_from(hash, &self.labels[row].digest.to_le_bytes()));
         Provenance {
             name: options.name.clone(),
             rows: rows.len(),

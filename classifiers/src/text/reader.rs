@@ -1,31 +1,19 @@
 //! The pass itself.
 
-use super::lexicon::{self, Cue, SEED, step};
+use super::courtesy::Held;
+use super::lexicon::{self, CUES, Cue, Entry};
 use super::shape::Shape;
 use super::wide::{self, Wide};
+use super::word::{Word, WordHash};
 
 /// Bytes read from the start of a text. Of a longer one the start and the end are read: pasted material sits in the
 /// middle, what is asked of it does not. 24 KiB are about 4,000 English words.
 pub const HEAD_BYTES: usize = 24 * 1024;
 
-/// Bytes read from the end of a text that is longer than [`HEAD_BYTES`].
+/// Bytes read from the end of a text that is longer than both together.
 pub const TAIL_BYTES: usize = 4 * 1024;
 
-/// One word, folded to lower case, or one symbol of a formula (`+ - * / = < > ^ % | $ \ ?` and those beyond ASCII), which is
-/// shown like a word but not counted as one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Word {
-    /// Hash of the folded word; apostrophes are passed over.
-    pub hash: u32,
-    /// Its hint, if it is a listed word.
-    pub cue: Option<Cue>,
-    /// Its length in bytes.
-    pub len: u32,
-    /// Its last three bytes, the last one lowest.
-    pub ending: u32,
-}
-
-/// The parts of `text` that are read: all of it, or its start and its end.
+/// The parts of `text` that are read: all of it, or its start and its end. Blanks around it do not count.
 #[must_use]
 pub fn window(text: &str) -> (&str, &str) {
     if text.len() <= HEAD_BYTES + TAIL_BYTES {
@@ -37,14 +25,17 @@ pub fn window(text: &str) -> (&str, &str) {
 }
 
 /// Reads one text in time that grows with its length up to a bound, and allocates nothing. Every word is shown to `each`.
-pub fn read(text: &str, mut each: impl FnMut(Word)) -> Shape {
+///
+/// Courtesy is passed over as if it were not there: "please" and "thanks" anywhere, and whole sentences that hold nothing
+/// else ("Good morning! Could you help me with this?").
+pub fn read(text: &str, each: impl FnMut(Word)) -> Shape {
     let (head, tail) = window(text);
-    let mut reader = Reader::new(&mut each);
-    reader.part(head);
+    let mut reader = Reader::new(each);
+    reader.part(head.trim_start());
     if !tail.is_empty() {
         reader.part(tail);
     }
-    Shape { bytes: text.len(), ..reader.shape }
+    reader.into_shape(text.len())
 }
 
 /// Where in a line the reader is; only a start can become an item.
@@ -58,80 +49,70 @@ enum LineStart {
     Past,
 }
 
-struct Reader<'a, F> {
-    each: &'a mut F,
+struct Reader<F> {
+    each: F,
     shape: Shape,
-    hash: u32,
-    /// Bytes of the word being read, 0 between words.
-    len: u32,
+    cues: [u32; CUES],
+    word: WordHash,
     digit_first: bool,
     greek: bool,
-    /// The last bytes of the word, the last one lowest.
-    ending: u32,
     line: LineStart,
     blanks: u32,
+    /// Words that will be dropped if the sentence turns out to be nothing but courtesy.
+    held: Held,
     /// Whether the line has more than courtesies and the marks around them.
     content: bool,
     /// Whether the last word counted as a variable.
     variable: bool,
-    /// Whether the last word was a courtesy.
-    courtesy: bool,
     /// Whether the sentence has had any other word than courtesies.
     told: bool,
 }
 
-const YOU: u32 = lexicon::hash_ascii(b"you");
-const THERE: u32 = lexicon::hash_ascii(b"there");
-
-const LETTER: u8 = 1;
-const DIGIT: u8 = 2;
-const BLANK: u8 = 3;
-const NEWLINE: u8 = 4;
-const WIDE: u8 = 5;
-const MARK: u8 = 6;
-const NONE: u8 = 0;
+/// What a byte is to the reader: a folded letter or digit, or one of these.
+const BLANK: u8 = 1;
+const NEWLINE: u8 = 2;
+const WIDE: u8 = 3;
+const MARK: u8 = 4;
 
 static CLASS: [u8; 256] = classes();
 
-const fn is_symbol(byte: u8) -> bool {
-    matches!(
-        byte,
-        b'+' | b'-' | b'*' | b'/' | b'=' | b'<' | b'>' | b'^' | b'%' | b'|' | b'$' | b'\\' | b'?'
-    )
-}
-
 const fn classes() -> [u8; 256] {
-    let mut table = [NONE; 256];
+    let mut table = [MARK; 256];
     let mut i = 0;
     while i < 256 {
-        table[i] = match i as u8 {
-            b'a'..=b'z' | b'A'..=b'Z' => LETTER,
-            b'0'..=b'9' => DIGIT,
-            b'\n' => NEWLINE,
-            0..=b' ' | 0x7f => BLANK,
-            0x80.. => WIDE,
-            _ => MARK,
-        };
+        let byte = i as u8;
+        if byte.is_ascii_alphanumeric() {
+            table[i] = byte.to_ascii_lowercase();
+        } else if byte == b'\n' {
+            table[i] = NEWLINE;
+        } else if byte <= b' ' || byte == 0x7f {
+            table[i] = BLANK;
+        } else if byte >= 0x80 {
+            table[i] = WIDE;
+        }
         i += 1;
     }
     table
 }
 
-impl<'a, F: FnMut(Word)> Reader<'a, F> {
-    fn new(each: &'a mut F) -> Self {
+const fn is_symbol(byte: u8) -> bool {
+    matches!(byte, b'+' | b'-' | b'*' | b'/' | b'=' | b'<' | b'>' | b'^' | b'%' | b'|' | b'$' | b'\\' | b'?')
+}
+
+impl<F: FnMut(Word)> Reader<F> {
+    fn new(each: F) -> Self {
         Self {
             each,
             shape: Shape::default(),
-            hash: SEED,
-            len: 0,
+            cues: [0; CUES],
+            word: WordHash::new(),
             digit_first: false,
             greek: false,
-            ending: 0,
             line: LineStart::Blank,
             blanks: 0,
+            held: Held::new(),
             content: false,
             variable: false,
-            courtesy: false,
             told: false,
         }
     }
@@ -141,34 +122,47 @@ impl<'a, F: FnMut(Word)> Reader<'a, F> {
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {
             match CLASS[usize::from(byte)] {
-                LETTER => self.letter(byte | 0x20),
-                DIGIT => self.digit(byte),
                 BLANK => self.blank(byte),
                 NEWLINE => self.newline(),
                 WIDE => {
                     at += self.wide(text, at);
                     continue;
                 }
-                _ => self.mark(bytes, at),
+                MARK => self.mark(bytes, at),
+                _ => {
+                    at = self.letters(bytes, at);
+                    continue;
+                }
             }
             at += 1;
         }
         self.newline();
     }
 
-    fn letter(&mut self, folded: u8) {
-        self.hash = step(self.hash, folded);
-        self.len += 1;
-        self.ending = self.ending << 8 | u32::from(folded);
+    /// Reads letters and digits from `at` on and returns where they end.
+    #[inline(always)]
+    fn letters(&mut self, bytes: &[u8], mut at: usize) -> usize {
+        if self.word.len() == 0 {
+            self.digit_first = bytes[at].is_ascii_digit();
+        }
+        let mut word = self.word;
+        while let Some(&byte) = bytes.get(at) {
+            let folded = CLASS[usize::from(byte)];
+            if folded <= MARK {
+                break;
+            }
+            word = word.push(folded);
+            at += 1;
+        }
+        self.word = word;
+        at
     }
 
-    fn digit(&mut self, byte: u8) {
-        self.digit_first |= self.len == 0;
-        self.letter(byte);
-    }
-
+    #[inline]
     fn blank(&mut self, byte: u8) {
-        self.end_word();
+        if self.word.len() > 0 {
+            self.end_word();
+        }
         if self.line == LineStart::Blank {
             self.blanks += if byte == b'\t' { 4 } else { 1 };
         }
@@ -176,6 +170,7 @@ impl<'a, F: FnMut(Word)> Reader<'a, F> {
 
     fn newline(&mut self) {
         self.end_word();
+        self.end_phrase();
         self.shape.lines += u32::from(self.content);
         self.content = false;
         self.line = LineStart::Blank;
@@ -190,100 +185,127 @@ impl<'a, F: FnMut(Word)> Reader<'a, F> {
         self.line = LineStart::Past;
     }
 
+    #[inline]
     fn end_word(&mut self) {
-        if self.len == 0 {
+        let len = self.word.len();
+        if len == 0 {
             return;
         }
-        let cue = lexicon::cue(self.hash);
-        if self.is_courtesy(cue) {
-            self.forget_word();
-            return;
-        }
-        let shape = &mut self.shape;
-        shape.words += 1;
-        shape.word_bytes += self.len;
-        shape.long_words += u32::from(self.len >= 9);
-        shape.numbers += u32::from(self.digit_first);
-        let single = self.len == 1 && !self.digit_first;
-        self.variable = (single && !matches!(self.ending as u8, b'a' | b'i')) || (self.greek && self.len == 2);
-        shape.variables += u32::from(self.variable);
-        self.told = true;
-        match cue {
-            Some(Cue::Constraint) => shape.constraints += 1,
-            Some(Cue::Demand) => shape.demands += 1,
-            Some(Cue::Argument) => shape.arguments += 1,
-            Some(Cue::Personal) => shape.personal += 1,
-            Some(Cue::Courtesy) | None => {}
-        }
-        (self.each)(Word { hash: self.hash, cue, len: self.len, ending: self.ending & 0xff_ffff });
-        self.content = true;
-        let short = self.len == 1 || (self.digit_first && self.len <= 2);
+        let word = Word { hash: self.word.finish(), len, ending: self.word.ending() };
+        let (digit_first, greek) = (self.digit_first, self.greek);
+        (self.word, self.digit_first, self.greek) = (WordHash::new(), false, false);
+        let entry = lexicon::entry(word.hash);
+        self.variable =
+            (len == 1 && !digit_first && !matches!(word.ending as u8, b'a' | b'i')) || (greek && len == 2);
         let begins = self.line == LineStart::Blank;
         if begins {
             self.visible();
+            let short = len == 1 || (digit_first && len <= 2);
+            self.line = if short { LineStart::Mark } else { LineStart::Past };
         }
-        self.line = if begins && short { LineStart::Mark } else { LineStart::Past };
-        self.forget_word();
+        self.shape.numbers += u32::from(digit_first);
+        self.shape.variables += u32::from(self.variable);
+        self.weigh(word, entry);
     }
 
-    fn forget_word(&mut self) {
-        (self.hash, self.len, self.ending, self.digit_first, self.greek) = (SEED, 0, 0, false, false);
+    /// Counts a word, unless it is courtesy or may still turn out to be.
+    #[inline]
+    fn weigh(&mut self, word: Word, entry: Entry) {
+        if entry.is_filler() && (!self.told || self.held.polite) {
+            self.held.polite |= entry.is_polite();
+            if !self.held.push(word, entry) {
+                self.release();
+                self.count(word, entry);
+            }
+        } else if entry.is_polite() && !entry.is_filler() {
+            self.held.polite = true;
+        } else {
+            self.release();
+            self.count(word, entry);
+        }
     }
 
-    /// Whether the word just read belongs to a greeting or a "please", or to "thank you" and "hi there" as a whole.
-    fn is_courtesy(&mut self, cue: Option<Cue>) -> bool {
-        let goes_on = self.courtesy && (self.hash == YOU || self.hash == THERE);
-        self.courtesy = cue == Some(Cue::Courtesy);
-        self.courtesy || goes_on
+    #[inline]
+    fn count(&mut self, word: Word, entry: Entry) {
+        self.told = true;
+        self.content = true;
+        self.shape.words += 1;
+        self.shape.word_bytes += word.len;
+        self.shape.long_words += u32::from(word.len >= 9);
+        self.cues[entry.cue()] += 1;
+        (self.each)(word);
+    }
+
+    /// The held words belong to the task after all.
+    #[inline]
+    fn release(&mut self) {
+        for at in 0..self.held.len() {
+            let (word, entry) = self.held.at(at);
+            self.count(word, entry);
+        }
+        self.held.clear();
+    }
+
+    /// A sentence, a greeting or a line is over. Returns whether it was nothing but courtesy; then it leaves no trace.
+    fn end_phrase(&mut self) -> bool {
+        let courtesy = self.held.polite && !self.told;
+        if self.held.polite {
+            self.held.clear();
+        }
+        self.release();
+        self.told = false;
+        courtesy
     }
 
     fn mark(&mut self, bytes: &[u8], at: usize) {
         let byte = bytes[at];
         let next = bytes.get(at + 1).copied().unwrap_or(b' ');
-        if byte == b'\'' && self.len > 0 {
-            return;
-        }
-        if byte == b'_' {
-            self.shape.code += u32::from(self.len > 0);
-            self.letter(byte);
+        let after_word = self.word.len() > 0;
+        if byte == b'\'' && after_word {
             return;
         }
         // A decimal point or a thousands mark stays inside its number.
-        if matches!(byte, b'.' | b',') && self.digit_first && next.is_ascii_digit() {
-            self.letter(byte);
+        if byte == b'_' || (matches!(byte, b'.' | b',') && self.digit_first && next.is_ascii_digit()) {
+            self.shape.code += u32::from(byte == b'_' && after_word);
+            self.word = self.word.push(byte);
             return;
         }
-        let after_word = self.len > 0;
         self.end_word();
         let before = self.line;
         self.visible();
+        let (told, ends) = (self.told || !self.held.is_empty(), next <= b' ');
+        let closes = ends && matches!(byte, b'.' | b'!' | b'?' | b':');
+        if (closes || (byte == b',' && self.held.polite && !self.told)) && self.end_phrase() {
+            return;
+        }
         self.content |= !matches!(byte, b',' | b'.' | b'!');
         if is_symbol(byte) {
-            self.symbol(step(SEED, byte));
+            self.symbol(u32::from(byte));
         }
-        self.count_mark(byte, next, before, after_word, at.checked_sub(1).map_or(b' ', |i| bytes[i]));
+        self.shape.sentences += u32::from(ends && told && matches!(byte, b'.' | b'!' | b'?'));
+        let begins = before == LineStart::Blank;
+        self.shape.items += u32::from(begins && ends && matches!(byte, b'-' | b'*'));
+        if after_word && ends && before == LineStart::Mark && matches!(byte, b'.' | b')' | b':') {
+            self.shape.items += 1;
+            self.shape.variables -= u32::from(self.variable);
+        }
+        let previous = at.checked_sub(1).map_or(b' ', |before| bytes[before]);
+        self.count_mark(byte, next, if begins { b'\n' } else { previous });
     }
 
-    fn symbol(&mut self, hash: u32) {
-        (self.each)(Word { hash, cue: None, len: 1, ending: 0 });
+    fn symbol(&mut self, code: u32) {
+        self.release();
+        (self.each)(Word { hash: code.wrapping_mul(0x9e37_79b1), len: 1, ending: 0 });
     }
 
-    fn count_mark(&mut self, byte: u8, next: u8, before: LineStart, after_word: bool, previous: u8) {
-        let ends = next <= b' ';
+    /// `previous` is a line feed for the first mark of a line.
+    fn count_mark(&mut self, byte: u8, next: u8, previous: u8) {
         let shape = &mut self.shape;
         match byte {
-            b'.' | b')' | b':' if before == LineStart::Mark && after_word && ends => {
-                shape.items += 1;
-                shape.variables -= u32::from(self.variable);
-            }
-            b'?' | b'.' | b'!' => {
-                shape.questions += u32::from(byte == b'?');
-                shape.sentences += u32::from(ends && self.told);
-                self.told &= !ends;
-            }
-            b'-' | b'*' if before == LineStart::Blank && ends => shape.items += 1,
+            b'?' => shape.questions += 1,
+            b'-' | b'*' if previous == b'\n' && next <= b' ' => {}
             b'-' if next == b'>' => shape.code += 1,
-            b'-' => shape.operators += u32::from((ends && previous <= b' ') || next.is_ascii_digit()),
+            b'-' => shape.operators += u32::from((next <= b' ' && previous <= b' ') || next.is_ascii_digit()),
             b'=' if next == b'=' => shape.code += 1,
             b'+' | b'*' | b'/' | b'=' | b'<' | b'>' | b'^' | b'%' | b'|' | b'~' => shape.operators += 1,
             b'\\' => shape.commands += 1,
@@ -305,7 +327,7 @@ impl<'a, F: FnMut(Word)> Reader<'a, F> {
         match wide::classify(c) {
             Wide::Letter => self.wide_letter(c),
             Wide::Greek => {
-                self.greek |= self.len == 0;
+                self.greek |= self.word.len() == 0;
                 self.wide_letter(c);
             }
             Wide::Ideograph => {
@@ -313,40 +335,54 @@ impl<'a, F: FnMut(Word)> Reader<'a, F> {
                 self.wide_letter(c);
                 self.end_word();
             }
-            Wide::Apostrophe if self.len > 0 => {}
+            Wide::Apostrophe if self.word.len() > 0 => {}
             kind => self.wide_mark(c, kind),
         }
         c.len_utf8()
     }
 
     fn wide_letter(&mut self, c: char) {
-        let folded = wide::fold(c);
-        for byte in folded.to_le_bytes() {
-            self.hash = step(self.hash, byte);
+        let folded = wide::fold(c).to_be_bytes();
+        for &byte in &folded[4 - c.len_utf8().min(3)..] {
+            self.word = self.word.push(byte);
         }
-        self.len += c.len_utf8() as u32;
-        self.ending = self.ending << 8 | (folded & 0xff);
     }
 
     fn wide_mark(&mut self, c: char, kind: Wide) {
         self.end_word();
         let begins = self.line == LineStart::Blank;
-        if kind != Wide::Other {
-            self.visible();
-            self.content = true;
+        if kind == Wide::Other {
+            return;
         }
+        self.visible();
+        self.content = true;
         match kind {
             Wide::Operator => {
                 self.shape.operators += 1;
-                self.symbol(step(SEED, c as u8) ^ c as u32);
+                self.symbol(c as u32);
             }
             Wide::Bullet => self.shape.items += u32::from(begins),
-            Wide::Question => {
-                self.shape.questions += 1;
+            Wide::Question | Wide::Stop => {
+                self.end_phrase();
+                self.shape.questions += u32::from(kind == Wide::Question);
                 self.shape.sentences += 1;
             }
-            Wide::Stop => self.shape.sentences += 1,
             _ => {}
         }
     }
+
+    fn into_shape(self, bytes: usize) -> Shape {
+        let of = |cue: Cue| self.cues[cue as usize];
+        Shape {
+            bytes,
+            constraints: of(Cue::Constraint),
+            demands: of(Cue::Demand),
+            arguments: of(Cue::Argument),
+            personal: of(Cue::Personal),
+            ..self.shape
+        }
+    }
 }
+
+#[cfg(test)]
+mod tests;

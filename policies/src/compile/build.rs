@@ -1,24 +1,30 @@
 //! A verified file → a [`Snapshot`]. Names become ids, absent keys become defaults.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use router_core::keyring::Key;
 use router_core::{
-    Bands, BreakerSettings, CachePolicy, Dialect, HealthSettings, IdsExhausted, Model, ModelId, OutOfDomain,
-    Parts, PoolSettings, Prices, Pricing, Profile, ProfileIndex, Provider, ProviderId, Requested, Secret,
-    Snapshot, Tenant, TenantId, Tenants, Timeouts, UpstreamModel,
+    Bands, BreakerSettings, Dialect, HealthSettings, IdsExhausted, Model, ModelId, OutOfDomain, Parts,
+    PoolSettings, PriceSource, Prices, Pricing, Probe, Profile, ProfileIndex, Provider, ProviderId,
+    Requested, Scorer, Secret, Snapshot, Tariff, Tenant, TenantId, Tenants, Tier, Timeouts, UpstreamModel,
 };
 
 use super::names::{DEFAULT_PROFILE, Names, Target};
 use super::profiles::bands;
 use super::secrets::Secrets;
-use super::{Context, STRUCTURE, capabilities, placement};
+use super::{Context, STRUCTURE, capabilities, catalogued, placement};
+use crate::catalogue::Entry;
 use crate::file::{
-    BreakerEntry, CacheSection, HeaderEntry, Http2, ModelEntry, PolicyFile, PoolEntry, PriceEntry,
-    ProfileEntry, ProviderEntry, TenantEntry, TimeoutsEntry,
+    BreakerEntry, HeaderEntry, Http2, KeyEntry, ModelEntry, PolicyFile, PoolEntry, PriceEntry, ProbeEntry,
+    ProfileEntry, ProviderEntry, TenantEntry, TierEntry, TimeoutsEntry, UnpricedEntry,
 };
 use crate::source::At;
 use crate::table::Named;
 
+mod attempts;
+mod cache;
+mod charter;
 mod rules;
 
 /// The ids of everything the file defines, by position.
@@ -33,25 +39,29 @@ pub(super) fn build(
     file: &PolicyFile,
     names: &Names<'_>,
     secrets: &Secrets,
+    scorer: Arc<dyn Scorer>,
     context: &Context<'_>,
 ) -> Result<Snapshot, IdsExhausted> {
     let ids = Ids::new(file, names, context)?;
+    let share = cache::share(&file.cache, names, &ids.tenants, context.state)?;
     let parts = Parts {
+        charter: charter::charter(file, names, &ids, context),
+        origins: charter::origins(file),
         providers: each(&file.providers, &ids.providers, |name, entry, id| {
             provider(file, name, entry, id, secrets)
         }),
-        models: each(&file.models, &ids.models, |name, entry, id| model(name, entry, id, names, &ids)),
+        models: each(&file.models, &ids.models, |name, entry, id| model(file, name, entry, id, names, &ids)),
         aliases: aliases(file, names, &ids),
         profiles: (0..names.profiles.len()).map(|at| profile(at, names, &ids)).collect(),
         rules: file.rules.iter().map(|rule| rules::rule(&rule.value, names, &ids)).collect(),
         baseline: file.baseline.as_ref().and_then(|name| ids.model(&name.value, names)),
         unlisted: unlisted(file, names, &ids),
-        cache: cache(&file.cache),
-        tenants: Tenants::new(each(&file.tenants, &ids.tenants, tenant)),
-        scorer: Arc::clone(&context.scorer),
+        cache: cache::cache(&file.cache, names, &ids, share, context.folder),
+        tenants: tenants(file, names, &ids, context)?,
+        scorer,
         out_of_domain: out_of_domain(file, names, &ids),
-        outcomes: router_core::OutcomePolicy::default(),
-        attempts: router_core::AttemptPolicy::default(),
+        outcomes: cache::outcomes(&file.outcomes, context.folder),
+        attempts: attempts::attempts(&file.attempts),
     };
     Ok(Snapshot::new(context.generation, parts))
 }
@@ -125,8 +135,9 @@ fn provider(
         headers: headers(entry, secrets),
         timeouts: timeouts(&entry.timeouts),
         health: Arc::new(HealthSettings { breaker: breaker(&entry.breaker), ..HealthSettings::default() }),
-        weight: 1.0,
-        group: 0,
+        weight: entry.weight.as_ref().map_or(1.0, |at| at.value as f32),
+        group: entry.group.as_ref().map_or(0, |at| u8::try_from(at.value).unwrap_or(u8::MAX)),
+        probe: entry.probe.as_ref().map(probe),
         pool: pool(&entry.pool, or(entry.http2.as_ref(), Http2::Auto)),
         stream_usage: or(stream_usage, true),
     }
@@ -159,7 +170,20 @@ fn breaker(entry: &BreakerEntry) -> BreakerSettings {
     BreakerSettings {
         failures: or(entry.failures.as_ref(), default.failures),
         recovery: or(entry.recovery.as_ref(), default.recovery),
+        success_rate: entry.success_rate.as_ref().map_or(default.success_rate, |at| at.value as f32),
+        least_answers: or(entry.least_answers.as_ref(), default.least_answers),
+        window: or(entry.window.as_ref(), default.window),
+        slow_first_token: entry.slow_first_token.as_ref().map(|at| at.value),
+        slow_start: or(entry.slow_start.as_ref(), default.slow_start),
         ..default
+    }
+}
+
+/// Once in 30 s notices a return within the default wait of a breaker; `/models` costs nothing at any provider.
+fn probe(entry: &ProbeEntry) -> Probe {
+    Probe {
+        interval: or(entry.interval.as_ref(), Duration::from_secs(30)),
+        path: entry.path.as_ref().map_or("/models", |at| &at.value).into(),
     }
 }
 
@@ -175,10 +199,20 @@ fn pool(entry: &PoolEntry, http2: Http2) -> PoolSettings {
     }
 }
 
-fn model(name: &str, entry: &ModelEntry, id: ModelId, names: &Names<'_>, ids: &Ids) -> Model {
+fn model(
+    file: &PolicyFile,
+    name: &str,
+    entry: &ModelEntry,
+    id: ModelId,
+    names: &Names<'_>,
+    ids: &Ids,
+) -> Model {
     let provider = entry.provider.as_ref().and_then(|provider| names.provider(&provider.value));
     let provider = provider.and_then(|(at, _)| ids.providers.get(at).copied());
     let upstream = entry.upstream_model.as_ref().map_or(name, |at| &at.value);
+    let known = catalogued(name, entry, names.provider_of(entry));
+    let (pricing, price_source) = pricing(file, entry, known);
+    let stated = |at: &Option<At<u64>>| at.as_ref().map(|at| at.value);
     Model {
         id,
         name: name.into(),
@@ -187,16 +221,34 @@ fn model(name: &str, entry: &ModelEntry, id: ModelId, names: &Names<'_>, ids: &I
             true => UpstreamModel::AsRequested,
             false => UpstreamModel::Named(upstream.into()),
         },
-        pricing: entry
-            .price
-            .as_ref()
-            .and_then(|price| prices(&price.value))
-            .map_or(Pricing::Unpriced, Pricing::Priced),
-        context_tokens: entry.context.as_ref().map(|at| at.value),
-        max_output_tokens: entry.max_output.as_ref().map(|at| at.value),
+        pricing,
+        price_source,
+        context_tokens: stated(&entry.context).or(known.and_then(Entry::context_tokens)),
+        max_output_tokens: stated(&entry.max_output).or(known.and_then(|known| known.max_output)),
         tier: entry.tier.as_ref().and_then(|at| u8::try_from(at.value).ok()).unwrap_or(1),
-        capabilities: capabilities(entry),
+        capabilities: capabilities(entry, known),
     }
+}
+
+/// What a model costs: what its entry states, else what the catalogue knows, else the policy's ceiling for models
+/// without a price.
+fn pricing(file: &PolicyFile, entry: &ModelEntry, known: Option<&Entry>) -> (Pricing, PriceSource) {
+    let stated = entry.price.as_ref().and_then(|price| tariff(&price.value));
+    let ceiling = match file.unpriced.as_ref().map(|at| at.value) {
+        Some(UnpricedEntry::Ceiling(price)) => Some(Tariff::from(Prices::flat(price, price))),
+        _ => None,
+    };
+    match (stated, known, ceiling) {
+        (Some(tariff), _, _) => (Pricing::Priced(tariff), PriceSource::Policy),
+        (None, Some(known), _) => (Pricing::Priced(known.tariff.clone()), PriceSource::Catalogue),
+        (None, None, Some(tariff)) => (Pricing::Priced(tariff), PriceSource::Ceiling),
+        (None, None, None) => (Pricing::Unpriced, PriceSource::Nobody),
+    }
+}
+
+fn tariff(entry: &PriceEntry) -> Option<Tariff> {
+    let tier = |tier: &TierEntry| Some(Tier { above: tier.above.value, prices: prices(&tier.price)? });
+    Some(Tariff::new(prices(entry)?, entry.tiers.iter().filter_map(tier).collect()))
 }
 
 fn prices(entry: &PriceEntry) -> Option<Prices> {
@@ -243,26 +295,49 @@ fn unlisted(file: &PolicyFile, names: &Names<'_>, ids: &Ids) -> Vec<(Box<str>, M
     file.unlisted.iter().filter_map(entry).collect()
 }
 
-fn cache(entry: &CacheSection) -> CachePolicy {
-    let default = CachePolicy::default();
-    CachePolicy {
-        enabled: or(entry.enabled.as_ref(), default.enabled),
-        semantic: or(entry.semantic.as_ref(), default.semantic),
-        ttl: or(entry.ttl.as_ref(), default.ttl),
-        max_bytes: or(entry.max_bytes.as_ref(), default.max_bytes),
-        epoch: entry.epoch.as_ref().map_or(default.epoch, |at| u64::from(at.value)),
+fn tenants(
+    file: &PolicyFile,
+    names: &Names<'_>,
+    ids: &Ids,
+    context: &Context<'_>,
+) -> Result<Tenants, IdsExhausted> {
+    let mut tenants = Vec::with_capacity(file.tenants.len());
+    for (entry, id) in file.tenants.iter().zip(&ids.tenants) {
+        tenants.push(tenant(entry, *id, names, ids, context)?);
     }
+    // That no key is there twice was verified.
+    Ok(Tenants::try_new(tenants).unwrap_or_default())
 }
 
-fn tenant(name: &str, entry: &TenantEntry, id: TenantId) -> Tenant {
+fn tenant(
+    Named { name, value: entry }: &Named<TenantEntry>,
+    id: TenantId,
+    names: &Names<'_>,
+    ids: &Ids,
+    context: &Context<'_>,
+) -> Result<Tenant, IdsExhausted> {
     let tag = |tag: &Named<At<String>>| (tag.name.value.as_str().into(), tag.value.value.as_str().into());
-    Tenant {
-        keep_prompts: None,
+    let key = |key: &At<KeyEntry>| {
+        Ok(Key {
+            hash: key.value.hash,
+            tenant: id,
+            spender: context.state.spender(&key.value.hash)?,
+            not_before: key.value.not_before.as_ref().map(|at| at.value),
+            expires: key.value.expires.as_ref().map(|at| at.value),
+        })
+    };
+    let profile = |name: &At<String>| names.profile(&name.value).map(profile_index);
+    Ok(Tenant {
+        keep_prompts: entry.keep_prompts.as_ref().map(|at| at.value),
         id,
-        name: name.into(),
+        name: name.value.as_str().into(),
         tags: entry.tags.iter().map(tag).collect(),
-        keys: entry.keys.iter().map(|key| key.value.hash).collect(),
-    }
+        keys: entry.keys.iter().map(key).collect::<Result<_, _>>()?,
+        tier: entry.tier.as_ref().and_then(|at| u8::try_from(at.value).ok()).unwrap_or(1),
+        models: entry.models.as_ref().map(|list| ids.candidates(&list.value, names)),
+        profiles: entry.profiles.as_ref().map(|list| list.value.iter().filter_map(profile).collect()),
+        placement: entry.placement.as_ref().map(|at| at.value),
+    })
 }
 
 fn out_of_domain(file: &PolicyFile, names: &Names<'_>, ids: &Ids) -> OutOfDomain {

@@ -15,7 +15,10 @@ pub(super) fn verify(file: &PolicyFile, names: &Names<'_>, sink: &mut Sink) {
     }
     if let Some(baseline) = &file.baseline {
         names.require_model(baseline, sink);
-        let unpriced = names.model(&baseline.value).is_some_and(|(_, model)| model.value.price.is_none());
+        let unpriced = names.model(&baseline.value).is_some_and(|(_, model)| {
+            let known = super::catalogued(&model.name.value, &model.value, names.provider_of(&model.value));
+            model.value.price.is_none() && known.is_none() && !super::charter::has_ceiling(file)
+        });
         if unpriced {
             sink.warn(baseline.span, "the baseline has no price, so that no savings can be counted");
         }

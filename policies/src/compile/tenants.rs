@@ -4,18 +4,27 @@ use std::collections::HashMap;
 
 use router_core::KeyHash;
 
+use super::names::Names;
 use crate::diagnostics::Quoted;
-use crate::file::PolicyFile;
+use crate::file::{PolicyFile, TenantEntry};
 use crate::sink::Sink;
 
 /// Verifies every tenant.
-pub(super) fn verify(file: &PolicyFile, sink: &mut Sink) {
+pub(super) fn verify(file: &PolicyFile, names: &Names<'_>, sink: &mut Sink) {
     let mut owners: HashMap<KeyHash, &str> = HashMap::new();
     for tenant in &file.tenants {
         for key in &tenant.value.keys {
+            if let (Some(first), Some(last)) = (&key.value.not_before, &key.value.expires)
+                && first.value >= last.value
+            {
+                sink.error(last.span, "the key expires before it is taken");
+            }
             if let Some(owner) = owners.insert(key.value.hash, &tenant.name.value) {
                 sink.error(key.span, format!("this key already belongs to tenant {}", Quoted(owner)));
             }
         }
+        let TenantEntry { models, profiles, .. } = &tenant.value;
+        models.iter().flat_map(|list| &list.value).for_each(|model| names.require_model(model, sink));
+        profiles.iter().flat_map(|list| &list.value).for_each(|profile| names.require_profile(profile, sink));
     }
 }

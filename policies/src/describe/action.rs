@@ -41,5 +41,7 @@ fn cache(action: &Action) -> Value {
         "enabled": rule.enabled,
         "ttl": rule.ttl.map(show::duration),
         "any_temperature": rule.any_temperature,
+        "semantic": rule.semantic,
+        "tool_calls": rule.tool_calls,
     })
 }

@@ -1,6 +1,7 @@
 //! `[models.NAME]`
 
 use router_core::{Capability, TokenPrice};
+use toml::de::DeValue;
 
 use crate::read;
 use crate::source::{At, Span};
@@ -23,6 +24,17 @@ pub struct PriceEntry {
     pub output: Option<At<TokenPrice>>,
     /// Hidden reasoning tokens; default: as output.
     pub reasoning: Option<At<TokenPrice>>,
+    /// What a longer prompt costs instead.
+    pub tiers: Vec<TierEntry>,
+}
+
+/// An element of a list of prices but the first: prices from a prompt length on.
+#[derive(Clone, Debug)]
+pub struct TierEntry {
+    /// The longest prompt that is still charged at the prices before.
+    pub above: At<u64>,
+    /// The prices.
+    pub price: PriceEntry,
 }
 
 /// One model, as typed.
@@ -57,7 +69,7 @@ impl ModelEntry {
             provider: table.required("provider", read::text),
             upstream_model: table.optional("upstream_model", read::text),
             as_requested: false,
-            price: table.section("price", PriceEntry::read),
+            price: PriceEntry::read_one_or_more(table),
             context: table.optional("context", read::count),
             max_output: table.optional("max_output", read::count),
             tier: table.optional("tier", read::integer(0..=255)),
@@ -69,6 +81,28 @@ impl ModelEntry {
 }
 
 impl PriceEntry {
+    /// A table of prices, or a list of them of which all but the first say from which prompt length on they hold.
+    fn read_one_or_more(table: &mut Table<'_, '_>) -> Option<At<Self>> {
+        let node = table.take("price")?;
+        let DeValue::Array(elements) = node.get_ref() else { return table.child("price", node, Self::read) };
+        let span = Span::from(node.span());
+        let mut elements = elements.iter().enumerate();
+        let Some((_, first)) = elements.next() else {
+            table.sink().error(span, "price: the list is empty");
+            return None;
+        };
+        let mut price = table.child("price[0]", first, Self::read)?.value;
+        for (index, node) in elements {
+            let tier = table.child(&format!("price[{index}]"), node, |table| {
+                let above = table.required("above", read::count);
+                let price = Self::read(table);
+                above.map(|above| TierEntry { above, price })
+            });
+            price.tiers.extend(tier.and_then(|tier| tier.value));
+        }
+        Some(At { value: price, span })
+    }
+
     fn read(table: &mut Table<'_, '_>) -> Self {
         Self {
             input: table.required("input", read::price),
@@ -76,6 +110,7 @@ impl PriceEntry {
             cache_write: table.optional("cache_write", read::price),
             output: table.required("output", read::price),
             reasoning: table.optional("reasoning", read::price),
+            tiers: Vec::new(),
         }
     }
 }

@@ -62,6 +62,34 @@ pub struct BreakerEntry {
     pub failures: Option<At<u32>>,
     /// How long it stays open.
     pub recovery: Option<At<Duration>>,
+    /// Opens also when fewer of the recent attempts succeed.
+    pub success_rate: Option<At<f64>>,
+    /// Attempts before the success rate counts.
+    pub least_answers: Option<At<u32>>,
+    /// How far back the success rate looks.
+    pub window: Option<At<Duration>>,
+    /// A first token later than this counts as a failure.
+    pub slow_first_token: Option<At<Duration>>,
+    /// How long traffic takes to return in full.
+    pub slow_start: Option<At<Duration>>,
+}
+
+/// `probe = { … }`
+#[derive(Clone, Debug, Default)]
+pub struct ProbeEntry {
+    /// Between two looks.
+    pub interval: Option<At<Duration>>,
+    /// What is fetched, below the base URL.
+    pub path: Option<At<String>>,
+}
+
+impl ProbeEntry {
+    fn read(table: &mut Table<'_, '_>) -> Self {
+        Self {
+            interval: table.optional("interval", read::duration),
+            path: table.optional("path", read::text),
+        }
+    }
 }
 
 /// `pool = { … }`
@@ -94,6 +122,12 @@ pub struct ProviderEntry {
     pub pool: PoolEntry,
     /// When to speak HTTP/2.
     pub http2: Option<At<Http2>>,
+    /// Its share of the traffic among equals.
+    pub weight: Option<At<u32>>,
+    /// Its place in the order of preference among equals.
+    pub group: Option<At<u32>>,
+    /// How it is looked after while nobody asks it. Absent: not at all.
+    pub probe: Option<ProbeEntry>,
     /// Whether its streams are asked for their usage.
     pub stream_usage: Option<At<bool>>,
 }
@@ -110,6 +144,9 @@ impl ProviderEntry {
             breaker: table.section("breaker", BreakerEntry::read).map(|at| at.value).unwrap_or_default(),
             pool: table.section("pool", PoolEntry::read).map(|at| at.value).unwrap_or_default(),
             http2: table.optional("http2", read::one_of(HTTP2)),
+            weight: table.optional("weight", read::integer(1..=1_000)),
+            group: table.optional("group", read::integer(0..=255)),
+            probe: table.section("probe", ProbeEntry::read).map(|at| at.value),
             stream_usage: table.optional("stream_usage", read::boolean),
         }
     }
@@ -131,6 +168,11 @@ impl BreakerEntry {
         Self {
             failures: table.optional("failures", read::integer(1..=1_000_000)),
             recovery: table.optional("recovery", read::duration),
+            success_rate: table.optional("success_rate", read::share(1.0)),
+            least_answers: table.optional("least_answers", read::integer(1..=1_000_000)),
+            window: table.optional("window", read::duration),
+            slow_first_token: table.optional("slow_first_token", read::duration),
+            slow_start: table.optional("slow_start", read::duration_or_zero),
         }
     }
 }

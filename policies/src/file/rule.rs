@@ -62,6 +62,10 @@ pub struct CacheUse {
     pub ttl: Option<Duration>,
     /// Whether to cache requests that do not state temperature 0.
     pub any_temperature: Option<bool>,
+    /// Whether a differently worded question may be answered from the cache.
+    pub semantic: Option<bool>,
+    /// Whether to cache answers that call tools.
+    pub tool_calls: Option<bool>,
 }
 
 /// `use = { … }`
@@ -168,6 +172,8 @@ fn read_cache<'a>(table: &mut Table<'a, '_>, node: Node<'a>) -> Option<At<CacheU
         enabled: table.optional("enabled", read::boolean).map(|at| at.value),
         ttl: table.optional("ttl", read::duration).map(|at| at.value),
         any_temperature: table.optional("any_temperature", read::boolean).map(|at| at.value),
+        semantic: table.optional("semantic", read::boolean).map(|at| at.value),
+        tool_calls: table.optional("tool_calls", read::boolean).map(|at| at.value),
     })
 }
 

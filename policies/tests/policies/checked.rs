@@ -4,7 +4,7 @@ use std::fs;
 
 use router_policies::{FileKind, check_files};
 
-use crate::setup::shown;
+use crate::setup::{loader, shown};
 
 const POLICY: &str = "[providers.near]\ndialect = \"openai\"\nbase_url = \"http://127.0.0.1:9000/v1\"\n\
                       [models.small]\nprovider = \"near\"\n";
@@ -16,7 +16,7 @@ fn expect(files: &[(&str, &str)], expected: &[&str]) {
     for (path, (_, text)) in paths.iter().zip(files) {
         fs::write(path, text).unwrap();
     }
-    let found = shown(&check_files(&paths)).replace(&format!("{}/", folder.path().display()), "");
+    let found = shown(&check_files(&paths, None)).replace(&format!("{}/", folder.path().display()), "");
     assert_eq!(found.lines().collect::<Vec<_>>(), expected);
 }
 
@@ -57,7 +57,7 @@ fn an_open_door_without_keys_is_an_error() {
     let paths = ["proxy.toml", "policy.toml"].map(|name| folder.path().join(name));
     fs::write(&paths[0], open.1).unwrap();
     fs::write(&paths[1], POLICY).unwrap();
-    let found = check_files(&paths);
+    let found = check_files(&paths, None);
     assert_eq!(found.len(), 1, "{}", shown(&found));
     assert_eq!((found[0].line, found[0].column), (1, 10));
     assert!(found[0].message.contains("is not loopback"), "{}", found[0]);
@@ -69,24 +69,44 @@ fn secrets_are_looked_for_beside_the_file() {
     expect(
         &[("policy.toml", &policy), ("key", "k = 1")],
         &[
-            "key:1:1: error: unknown key \"k\"; known are baseline, out_of_domain, stream_usage, providers, models, aliases, profiles, rules, cache, tenants",
+            "key:1:1: error: unknown key \"k\"; known are baseline, out_of_domain, stream_usage, providers, models, aliases, profiles, rules, scorer, cache, outcomes, tenants",
         ],
     );
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("policy.toml");
     fs::write(&path, &policy).unwrap();
-    let found = check_files(&[path]);
+    let found = check_files(&[path], None);
     assert_eq!(found.len(), 1, "{}", shown(&found));
     assert!(!found[0].is_error() && found[0].message.starts_with("file key cannot be read"), "{}", found[0]);
 }
 
 #[test]
 fn a_file_that_is_not_there_is_an_error() {
-    let found = check_files(&["/nowhere/policy.toml".into()]);
+    let found = check_files(&["/nowhere/policy.toml".into()], None);
     assert!(found.len() == 1 && found[0].is_error());
     assert!(
         found[0].to_string().starts_with("/nowhere/policy.toml:1:1: error: cannot be read"),
         "{}",
         found[0]
     );
+}
+
+#[test]
+fn weights_are_tried_where_somebody_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("policy.toml");
+    fs::write(&path, format!("{POLICY}[scorer]\nweights = \"w.bin\"\n")).unwrap();
+    let paths = [path];
+    let found = |with: bool| {
+        let loader = loader();
+        let found = check_files(&paths, with.then_some(&loader));
+        found.into_iter().map(|diagnostic| diagnostic.message).collect::<Vec<_>>()
+    };
+    assert!(found(false)[0].starts_with("weights: \"w.bin\" cannot be read: "));
+    assert_eq!(found(true), found(false));
+    fs::write(folder.path().join("w.bin"), "damaged").unwrap();
+    assert_eq!(found(true), ["weights: \"w.bin\" is refused: these are no weights"]);
+    assert!(found(false).is_empty());
+    fs::write(folder.path().join("w.bin"), "weights good").unwrap();
+    assert!(found(true).is_empty());
 }

@@ -1,5 +1,6 @@
 //! What a policy turns into.
 
+use std::path::Path;
 use std::time::Duration;
 
 use router_core::{
@@ -109,6 +110,7 @@ fn rules_are_compiled_in_order_with_all_their_parts() {
     assert_eq!(action.max_output_tokens, Some(4_000));
     assert_eq!(action.cache.ttl, Some(Duration::from_secs(7 * 86_400)));
     assert_eq!(action.cache.any_temperature, Some(true));
+    assert_eq!((action.cache.semantic, action.cache.tool_calls), (Some(true), Some(true)));
     // Two comparisons of complexity, two tags, and ten other conditions.
     assert_eq!(rule.conditions().len(), 14);
     assert_eq!(snapshot.rules()[1].action.deny.as_deref(), Some("embeddings are served elsewhere"));
@@ -207,4 +209,92 @@ fn the_description_is_a_policy_with_its_secrets_hidden() {
         std::fs::write(path, &found).unwrap();
     }
     assert_eq!(found, std::fs::read_to_string(path).unwrap());
+}
+
+/// The tenants `names`, and a cache that they share so.
+fn sharing(share: &str, names: &[&str]) -> String {
+    let key = |at: usize| format!("sha256:{at:064x}");
+    let tenant = |(at, name): (usize, &&str)| format!("[tenants.{name}]\nkeys = [\"{}\"]\n", key(at + 1));
+    let tenants: String = names.iter().enumerate().map(tenant).collect();
+    format!("{}share = {share}\n{tenants}", small_policy("1h"))
+}
+
+fn scope(snapshot: &Snapshot, tenant: &str) -> TenantId {
+    let tenant = snapshot.tenants.iter().find(|known| &*known.name == tenant).unwrap();
+    snapshot.cache_scope(tenant.id)
+}
+
+#[test]
+fn tenants_keep_their_answers_to_themselves_unless_they_share() {
+    let names = ["a", "b", "c", "d", "e"];
+    let snapshot = snapshot_of(&sharing(r#"[["d", "b"], ["a", "e"]]"#, &names));
+    assert_eq!(scope(&snapshot, "b"), scope(&snapshot, "d"));
+    assert_eq!(scope(&snapshot, "a"), scope(&snapshot, "e"));
+    let scopes: std::collections::BTreeSet<_> = names.iter().map(|name| scope(&snapshot, name)).collect();
+    assert_eq!(scopes.len(), 3, "two groups and one alone");
+    let own = |name: &str| snapshot.tenants.iter().find(|tenant| &*tenant.name == name).unwrap().id;
+    assert_eq!(scope(&snapshot, "c"), own("c"));
+    for name in ["a", "b", "d", "e"] {
+        assert!(names.iter().all(|other| scope(&snapshot, name) != own(other)), "{name}");
+    }
+    let anonymous = snapshot_of(&small_policy("1h"));
+    assert_eq!(anonymous.cache_scope(TenantId::ANONYMOUS), TenantId::ANONYMOUS);
+}
+
+#[test]
+fn a_group_is_its_members() {
+    let state = state();
+    let names = ["a", "b", "c"];
+    let of = |share: &str| scope(&snapshot_in(&state, &sharing(share, &names)), "a");
+    let pair = of(r#"[["a", "b"]]"#);
+    assert_eq!(of(r#"[["b", "a"]]"#), pair, "the order does not count, and a reload changes nothing");
+    let three = of(r#"[["a", "b", "c"]]"#);
+    let alone = of("[]");
+    assert!(three != pair && alone != pair && alone != three, "who joins or leaves begins anew");
+    assert_eq!(of(r#"[["a", "b"]]"#), pair);
+}
+
+#[test]
+fn a_stated_time_to_live_is_the_time_and_the_question_says_where_none_is() {
+    let cache = |keys: &str| {
+        let policy = small_policy("1h").replace("ttl = \"1h\"\n", keys);
+        snapshot_of(&policy).cache.clone()
+    };
+    let day = Duration::from_secs(86_400);
+    for (keys, volatility, ttl, max_ttl) in [
+        ("", true, day / 24, 7 * day),
+        ("ttl = \"2d\"\n", false, 2 * day, 7 * day),
+        ("ttl = \"2d\"\nvolatility = true\n", true, 2 * day, 7 * day),
+        ("volatility = false\n", false, day / 24, 7 * day),
+        ("ttl = \"30d\"\n", false, 30 * day, 30 * day),
+        ("max_ttl = \"1d\"\n", true, day / 24, day),
+        ("max_ttl = \"10m\"\n", true, day / 144, day / 144),
+    ] {
+        let cache = cache(keys);
+        assert_eq!((cache.volatility, cache.ttl, cache.max_ttl), (volatility, ttl, max_ttl), "{keys:?}");
+    }
+}
+
+#[test]
+fn files_are_found_beside_the_policy() {
+    let snapshot = snapshot_of(EVERY_KEY);
+    let beside = |name: &str| Path::new("tests/accept").join(name);
+    assert_eq!(snapshot.cache.models, Some(beside("models")));
+    assert_eq!(snapshot.outcomes.log, Some(beside("outcomes.jsonl")));
+    assert_eq!(snapshot.scorer.name(), "careful");
+    let absolute = EVERY_KEY.replace("\"outcomes.jsonl\"", "\"/var/log/outcomes.jsonl\"");
+    assert_eq!(snapshot_of(&absolute).outcomes.log, Some("/var/log/outcomes.jsonl".into()));
+}
+
+#[test]
+fn a_tenant_may_differ_on_whether_prompts_are_kept() {
+    let snapshot = snapshot_of(EVERY_KEY);
+    let keeps = |snapshot: &Snapshot| -> Vec<bool> {
+        snapshot.tenants.iter().map(|tenant| snapshot.keeps_prompts(tenant.id)).collect()
+    };
+    assert_eq!(keeps(&snapshot), [true, false]);
+    let reversed =
+        EVERY_KEY.replace("keep_prompts = true", "").replace("keep_prompts = false", "keep_prompts = true");
+    assert_eq!(keeps(&snapshot_of(&reversed)), [false, true]);
+    assert!(!snapshot_of(&small_policy("1h")).keeps_prompts(TenantId::ANONYMOUS));
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use router_core::{Secret, Snapshot};
-use router_policies::{Context, DEFAULT_LISTENERS, PolicyFile, SecretFault, SecretRef, compile, diff};
+use router_policies::{Context, PolicyFile, SecretFault, SecretRef, compile, diff};
 
-use crate::setup::{Undecided, snapshot_in, state};
+use crate::setup::{context, snapshot_in, state};
 
 const BASE: &str = include_str!("../accept/contract.toml");
 
@@ -29,12 +29,25 @@ fn an_equal_policy_has_no_changes() {
 #[test]
 fn a_stated_default_is_no_change() {
     changes(&[("enabled = true\n", "")], &[]);
+    changes(&[("ttl = \"1h\"", "ttl = \"1h\"\nmatcher = \"auto\"\nshadow = 0.01\nshare = []")], &[]);
+    changes(&[("[cache]", "[outcomes]\nfiles = 4\nkeep_prompts = false\n[cache]")], &[]);
 }
 
 #[test]
 fn settings_are_named_by_their_place() {
     changes(&[("$0.05/M", "$0.06/M")], &["models.small.price"]);
     changes(&[("ttl = \"1h\"", "ttl = \"2h\"")], &["cache.ttl"]);
+    changes(
+        &[("semantic = true", "semantic = true\nmax_false_hit_rate = 0.01\njudge = \"big\"")],
+        &["cache.judge (added)", "cache.max_false_hit_rate"],
+    );
+    changes(
+        &[
+            ("[aliases]", "[outcomes]\nlog = \"o.jsonl\"\n[aliases]"),
+            ("25b\"]", "25b\"]\nkeep_prompts = true"),
+        ],
+        &["outcomes.log (added)", "tenants.team-a.keep_prompts"],
+    );
     changes(&[("baseline = \"big\"", "baseline = \"small\"")], &["baseline"]);
     changes(&[("baseline = \"big\"", "")], &["baseline"]);
     changes(&[("fast = \"small\"", "fast = \"big\"")], &["aliases.fast"]);
@@ -73,13 +86,7 @@ fn a_rotated_secret_is_named_and_not_shown() {
     let state = state();
     let with_key = |key: &'static str| -> Arc<Snapshot> {
         let secrets = move |_: &SecretRef| -> Result<Secret, SecretFault> { Ok(Secret::new(key)) };
-        let context = Context {
-            state: &state,
-            scorer: Arc::new(Undecided),
-            secrets: &secrets,
-            listeners: &DEFAULT_LISTENERS,
-            generation: 1,
-        };
+        let context = Context { secrets: &secrets, ..context(&state) };
         Arc::new(compile(&PolicyFile::parse("policy.toml", BASE).unwrap(), &context).unwrap().snapshot)
     };
     assert_eq!(diff(&with_key("old"), &with_key("new")), ["providers.cloud.api_key"]);

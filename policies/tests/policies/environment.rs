@@ -1,13 +1,9 @@
 //! The policy of a router that was given none.
 
-use std::sync::Arc;
-
 use router_core::{Dialect, Placement, Pricing, Requested, Snapshot, UpstreamModel};
-use router_policies::{
-    ANTHROPIC_DEFAULT, Compiled, Context, DEFAULT_LISTENERS, Diagnostic, Environment, OPENAI_DEFAULT, compile,
-};
+use router_policies::{ANTHROPIC_DEFAULT, Compiled, Diagnostic, Environment, OPENAI_DEFAULT, compile};
 
-use crate::setup::{Undecided, named, shown, state};
+use crate::setup::{context, shown, state};
 
 fn environment(variables: &[(&str, &str)]) -> Environment {
     let find = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
@@ -17,11 +13,7 @@ fn environment(variables: &[(&str, &str)]) -> Environment {
 fn policy_of(variables: &[(&str, &str)], ollama: &[&str]) -> Result<Compiled, Vec<Diagnostic>> {
     let ollama: Vec<String> = ollama.iter().map(|name| (*name).to_owned()).collect();
     let file = environment(variables).policy(&ollama);
-    let state = state();
-    let scorer = Arc::new(Undecided);
-    let context =
-        Context { state: &state, scorer, secrets: &named, listeners: &DEFAULT_LISTENERS, generation: 1 };
-    compile(&file, &context)
+    compile(&file, &context(&state()))
 }
 
 fn compiled(variables: &[(&str, &str)], ollama: &[&str]) -> Result<Snapshot, Vec<Diagnostic>> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use router_policies::{Environment, Live, Origin};
+use router_policies::{Environment, Live, Origin, Setup};
 
 use crate::setup::{open, setup, shown, small_policy};
 
@@ -74,6 +74,73 @@ fn a_made_policy_reloads_its_secrets_only() {
     assert_eq!(live.path(), None);
     let reloaded = live.reload().unwrap();
     assert_eq!((reloaded.generation, reloaded.changed.len()), (2, 0));
+}
+
+/// A policy that names its weights.
+fn weighted(name: &str) -> String {
+    format!("{}[scorer]\nweights = \"{name}\"\n", small_policy("1h"))
+}
+
+#[test]
+fn weights_are_read_again_at_every_reload() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("policy.toml");
+    fs::write(&path, weighted("w.bin")).unwrap();
+    fs::write(folder.path().join("w.bin"), "weights first").unwrap();
+    let live = open(&path);
+    assert_eq!(live.snapshot().scorer.name(), "first");
+    fs::write(folder.path().join("w.bin"), "weights second").unwrap();
+    assert_eq!(live.reload().unwrap().changed, ["scorer"]);
+    assert_eq!(live.snapshot().scorer.name(), "second");
+    fs::write(&path, small_policy("1h")).unwrap();
+    assert_eq!(live.reload().unwrap().changed, ["scorer"]);
+    assert_eq!(live.snapshot().scorer.name(), "undecided", "the built-in scorer is back");
+}
+
+#[test]
+fn bad_weights_are_an_error_at_their_key_and_the_last_good_ones_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("policy.toml");
+    let weights = folder.path().join("w.bin");
+    fs::write(&path, weighted("w.bin")).unwrap();
+    fs::write(&weights, "weights first").unwrap();
+    let live = open(&path);
+    let refused = |reason: &str| {
+        let found = live.reload().unwrap_err();
+        assert_eq!(found.len(), 1, "{}", shown(&found));
+        assert_eq!((found[0].line, found[0].column), (9, 11));
+        assert!(found[0].message.starts_with(reason), "{}", found[0]);
+        assert_eq!((live.snapshot().scorer.name(), live.snapshot().generation()), ("first", 1));
+    };
+    fs::write(&weights, "damaged").unwrap();
+    refused("weights: \"w.bin\" is refused: these are no weights");
+    fs::write(&weights, vec![b'w'; (4 << 20) + 1]).unwrap();
+    refused("weights: \"w.bin\" is larger than 4 MiB");
+    fs::remove_file(&weights).unwrap();
+    refused("weights: \"w.bin\" cannot be read: ");
+}
+
+#[test]
+fn bad_weights_are_told_with_all_else_that_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("policy.toml");
+    fs::write(&path, weighted("none.bin").replace("1h", "1 fortnight")).unwrap();
+    let found = Live::open(Origin::File(path), setup()).unwrap_err();
+    assert_eq!(found.iter().map(|diagnostic| diagnostic.line).collect::<Vec<_>>(), [7, 9]);
+}
+
+#[test]
+fn without_a_loader_weights_are_refused_rather_than_ignored() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("policy.toml");
+    fs::write(&path, weighted("w.bin")).unwrap();
+    fs::write(folder.path().join("w.bin"), "weights first").unwrap();
+    let setup = Setup { loader: None, ..setup() };
+    let found = Live::open(Origin::File(path), setup).unwrap_err();
+    assert!(
+        shown(&found)
+            .ends_with(":9:11: error: weights: \"w.bin\" cannot be used: this program loads no weights\n")
+    );
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! What every test needs: a scorer, a state, secrets that are not the machine's.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use router_core::{Assessment, Prompt, Scorer, Secret, Snapshot, State};
-use router_policies::{Context, DEFAULT_LISTENERS, Diagnostic, SecretFault, SecretRef, Setup};
+use router_policies::{Context, DEFAULT_LISTENERS, Diagnostic, ScorerLoader, SecretFault, SecretRef, Setup};
 use router_policies::{Live, Origin, compile};
 
 /// Finds everything half hard.
@@ -35,7 +36,47 @@ pub(crate) fn state() -> Arc<State> {
 
 pub(crate) fn setup() -> Setup {
     let secrets: Box<dyn router_policies::SecretSource + Send + Sync> = Box::new(named);
-    Setup { secrets: Some(secrets), ..Setup::new(state(), Arc::new(Undecided), DEFAULT_LISTENERS.to_vec()) }
+    Setup {
+        secrets: Some(secrets),
+        loader: Some(loader()),
+        ..Setup::new(state(), Arc::new(Undecided), DEFAULT_LISTENERS.to_vec())
+    }
+}
+
+/// A scorer that was trained: its weights say what it is called.
+#[derive(Debug)]
+struct Trained(String);
+
+impl Scorer for Trained {
+    fn score(&self, _: &Prompt<'_>) -> Assessment {
+        Assessment::new(0.5, 0.5)
+    }
+
+    fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Takes weights that read `weights NAME`.
+pub(crate) fn loader() -> ScorerLoader {
+    Arc::new(|bytes| {
+        let text = std::str::from_utf8(bytes).map_err(|_| "these are no weights".to_owned())?;
+        let name = text.trim_end().strip_prefix("weights ").ok_or("these are no weights")?;
+        Ok(Arc::new(Trained(name.to_owned())))
+    })
+}
+
+/// What policies are compiled for: the files that they name are beside the accepted ones.
+pub(crate) fn context(state: &State) -> Context<'_> {
+    Context {
+        state,
+        scorer: Arc::new(Undecided),
+        loader: None,
+        folder: Path::new("tests/accept"),
+        secrets: &named,
+        listeners: &DEFAULT_LISTENERS,
+        generation: 1,
+    }
 }
 
 /// The policy in a text.
@@ -47,9 +88,7 @@ pub(crate) fn snapshot_of(text: &str) -> Arc<Snapshot> {
 pub(crate) fn snapshot_in(state: &State, text: &str) -> Arc<Snapshot> {
     let file = router_policies::PolicyFile::parse("policy.toml", text)
         .unwrap_or_else(|found| panic!("{}", shown(&found)));
-    let scorer = Arc::new(Undecided);
-    let context = Context { state, scorer, secrets: &named, listeners: &DEFAULT_LISTENERS, generation: 1 };
-    match compile(&file, &context) {
+    match compile(&file, &Context { loader: Some(&loader()), ..context(state) }) {
         Ok(compiled) => Arc::new(compiled.snapshot),
         Err(found) => panic!("{}", shown(&found)),
     }

@@ -164,6 +164,57 @@ fn a_file_that_comes_back_counts_as_new() {
     assert_eq!(watched.live.snapshot().cache.ttl, Duration::from_secs(1));
 }
 
+/// A policy beside which its weights are, under this name.
+fn weighted(name: &str) -> String {
+    format!("{}[scorer]\nweights = \"{name}\"\n", small_policy("1s"))
+}
+
+#[test]
+fn changed_weights_are_seen_wherever_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for place in ["policy", "one", "two"] {
+        fs::create_dir(at(place)).unwrap();
+    }
+    fs::write(at("one/w.bin"), "weights first").unwrap();
+    fs::write(at("two/w.bin"), "weights third").unwrap();
+    fs::write(at("policy/policy.toml"), weighted("../one/w.bin")).unwrap();
+    let watched = Watched::new(&at("policy/policy.toml"));
+    let is = |name: &str| assert_eq!(watched.live.snapshot().scorer.name(), name);
+    fs::write(at("one/new"), "weights second").unwrap();
+    fs::rename(at("one/new"), at("one/w.bin")).unwrap();
+    assert_eq!(watched.next().unwrap().changed, ["scorer"]);
+    is("second");
+    // Other weights, in a folder that nobody has watched so far.
+    fs::write(at("new"), weighted("../two/w.bin")).unwrap();
+    fs::rename(at("new"), at("policy/policy.toml")).unwrap();
+    watched.next().unwrap();
+    is("third");
+    fs::write(at("two/new"), "weights fourth").unwrap();
+    fs::rename(at("two/new"), at("two/w.bin")).unwrap();
+    watched.next().unwrap();
+    is("fourth");
+}
+
+#[test]
+fn weights_that_were_bad_are_seen_to_be_mended() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let replace = |text: &str| {
+        fs::write(at("new"), text).unwrap();
+        fs::rename(at("new"), at("w.bin")).unwrap();
+    };
+    fs::write(at("policy.toml"), weighted("w.bin")).unwrap();
+    replace("weights first");
+    let watched = Watched::new(&at("policy.toml"));
+    replace("damaged");
+    assert!(watched.next().unwrap_err()[0].message.contains("is refused"));
+    assert_eq!(watched.live.snapshot().scorer.name(), "first");
+    replace("weights second");
+    assert_eq!(watched.next().unwrap().generation, 2);
+    assert_eq!(watched.live.snapshot().scorer.name(), "second");
+}
+
 #[test]
 fn a_made_policy_has_nothing_to_watch() {
     let source = router_policies::Source::new("made", "");

@@ -41,3 +41,71 @@ fn has_token<B>(app: &App, request: &Request<B>) -> bool {
 fn denied(message: &str) -> Response<Payload> {
     Refusal::Rejected(router_core::Reason::PolicyDenied { message: message.into() }).respond(Dialect::OpenAi)
 }
+
+#[cfg(test)]
+mod tests {
+    use router_core::Secret;
+    use router_policies::Origin;
+
+    use super::*;
+    use crate::sidecar::{Settings, Sidecar};
+
+    const NEAR: [&str; 3] = ["127.0.0.1:9", "[::1]:9", "[::ffff:127.0.0.2]:9"];
+    const FAR: [&str; 3] = ["192.0.2.7:9", "[2001:db8::7]:9", "[::ffff:192.0.2.7]:9"];
+
+    async fn sidecar(admin_token: Option<&str>) -> Sidecar {
+        let policy = "[providers.p]\ndialect = \"openai\"\nbase_url = \"http://127.0.0.1:1/v1\"\n[models.m]\nprovider = \"p\"\n";
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("policy.toml");
+        std::fs::write(&path, policy).unwrap();
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let admin_token = admin_token.map(|token| Secret::new(token.to_owned()));
+        let settings = Settings { listen: any, admin: any, admin_token, ..Settings::default() };
+        Sidecar::start(settings, Origin::File(path), crate::commands::scorer()).await.unwrap()
+    }
+
+    fn refused(sidecar: &Sidecar, peer: &str, method: Method, path: &str, authorization: &str) -> bool {
+        let request =
+            Request::builder().method(method).uri(path).header(header::AUTHORIZATION, authorization);
+        refuse(sidecar.app(), peer.parse().unwrap(), &request.body(()).unwrap()).is_some()
+    }
+
+    #[tokio::test]
+    async fn other_machines_see_numbers_and_health_alone() {
+        let sidecar = sidecar(None).await;
+        for (path, open) in
+            [("/metrics", true), ("/livez", true), ("/readyz", true), ("/policy", false), ("/", false)]
+        {
+            for peer in FAR {
+                assert_eq!(refused(&sidecar, peer, Method::GET, path, "Bearer "), !open, "{peer} {path}");
+                assert!(refused(&sidecar, peer, Method::POST, path, "Bearer "), "{peer} {path}");
+            }
+            for peer in NEAR {
+                assert!(!refused(&sidecar, peer, Method::GET, path, ""), "{peer} {path}");
+                assert!(!refused(&sidecar, peer, Method::POST, path, ""), "{peer} {path}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_token_opens_everything_to_them() {
+        let sidecar = sidecar(Some("the-token")).await;
+        for (authorization, opens) in [
+            ("Bearer the-token", true),
+            ("Bearer the-toke", false),
+            ("Bearer the-token ", false),
+            ("Bearer ", false),
+            ("the-token", false),
+            ("", false),
+        ] {
+            for peer in FAR {
+                assert_eq!(
+                    !refused(&sidecar, peer, Method::GET, "/policy", authorization),
+                    opens,
+                    "{authorization}"
+                );
+                assert_eq!(!refused(&sidecar, peer, Method::POST, "/-/reload", authorization), opens);
+            }
+        }
+    }
+}

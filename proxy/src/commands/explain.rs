@@ -7,14 +7,14 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use router_core::{Digest, Endpoint, State, TenantId, decide};
+use router_core::{Digest, Endpoint, State, decide};
 use router_policies::{Live, Setup};
 
 use super::serve::{origin, print_diagnostics, runtime};
 use crate::args;
 use crate::auth;
 use crate::explain::Explanation;
-use crate::sidecar::secret;
+use crate::sidecar::{secret, weights_loader};
 use crate::wishes::Wishes;
 
 /// Decides and prints.
@@ -35,15 +35,17 @@ pub fn explain(options: &args::Explain) -> anyhow::Result<ExitCode> {
         Ok(origin) => origin,
         Err(errors) => return Ok(print_diagnostics(&errors)),
     };
-    let live = match Live::open(origin, Setup::new(Arc::clone(&state), super::scorer(), Vec::new())) {
+    let setup = Setup::new(Arc::clone(&state), super::scorer(), Vec::new());
+    let live = match Live::open(origin, Setup { loader: Some(weights_loader()), ..setup }) {
         Ok((live, _)) => live,
         Err(errors) => return Ok(print_diagnostics(&errors)),
     };
     let snapshot = live.snapshot();
     let digest = Digest::read(endpoint, &body, &state.fingerprint_key)?;
     let wishes = Wishes::read(&headers)?;
-    let (tenant, known) = auth::authenticate(&snapshot, &headers).unwrap_or((TenantId::ANONYMOUS, None));
-    let request = wishes.request(&digest, tenant, known);
+    let caller =
+        auth::authenticate(&snapshot, &headers, std::time::SystemTime::now()).unwrap_or(auth::Caller::NOBODY);
+    let request = wishes.request(&digest, caller.tenant, caller.known);
     let explanation = Explanation::new(
         &snapshot,
         &decide(&snapshot, &state, &request, Instant::now(), &mut fastrand::Rng::new()),

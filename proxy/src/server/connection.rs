@@ -26,9 +26,9 @@ use crate::payload::Payload;
 pub struct ConnectionLimits {
     /// Open at the same time.
     pub max_connections: usize,
-    /// To send a request's head.
+    /// From the beginning of a connection to the head of its first request, and over HTTP/1.1 from an answer to the next head.
     pub header_timeout: Duration,
-    /// Bytes of a request's head.
+    /// Bytes of a request's head, 8 KiB at least.
     pub max_header_bytes: usize,
     /// Until a caller that does not read takes the next piece of an answer.
     pub write_stall: Duration,
@@ -46,6 +46,9 @@ impl Default for ConnectionLimits {
         }
     }
 }
+
+/// hyper holds no less of a head over HTTP/1.1.
+const MIN_HEADER_BYTES: usize = 8 << 10;
 
 /// A connection that comes while draining is told so in answer to its first request, for which it has this long.
 const LAST_WORD: Duration = Duration::from_secs(1);
@@ -105,7 +108,7 @@ fn builder(limits: &ConnectionLimits) -> auto::Builder<TokioExecutor> {
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
-        .max_buf_size(limits.max_header_bytes.max(8 << 10));
+        .max_buf_size(limits.max_header_bytes.max(MIN_HEADER_BYTES));
     builder
         .http2()
         .timer(TokioTimer::new())

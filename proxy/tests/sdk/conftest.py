@@ -38,9 +38,10 @@ def policy(providers):
     return POLICY.format(inside=inside.address, outside=outside.address)
 
 
-@pytest.fixture(scope="session")
-def sidecar(policy, tmp_path_factory):
-    sidecar = Sidecar(tmp_path_factory.mktemp("policy"), policy)
+@pytest.fixture
+def sidecar(policy, tmp_path):
+    """One for each test: what it has learned of failing providers, and what it may still retry, is its own affair."""
+    sidecar = Sidecar(tmp_path, policy)
     yield sidecar
     sidecar.stop()
 

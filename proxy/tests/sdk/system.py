@@ -15,13 +15,11 @@ baseline = "big"
 dialect = "openai"
 base_url = "http://{inside}/v1"
 placement = "internal"
-breaker = {{ failures = 1000 }}
 
 [providers.local-messages]
 dialect = "anthropic"
 base_url = "http://{inside}"
 placement = "internal"
-breaker = {{ failures = 1000 }}
 
 [providers.hasty]
 dialect = "openai"

@@ -36,8 +36,9 @@ def test_messages(claude, inside):
 def test_every_parameter_arrives(claude, inside):
     parameters = {
         "system": [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}],
-        "temperature": 0.3, "top_k": 5, "stop_sequences": ["\n\n"], "metadata": {"user_id": "somebody"},
-        "extra_body": {"unknown_to_us": [1, {"deep": None}]},
+        "stop_sequences": ["\n\n"],
+        "metadata": {"user_id": "somebody"},
+        "extra_body": {"temperature": 0.3, "unknown_to_us": [1, {"deep": None}]},
     }
     claude.messages.create(**ASK, **parameters)
     through = inside.last_body()
@@ -136,13 +137,13 @@ def test_the_provider_that_fails_is_replaced(claude, inside):
 
 
 def test_answers_from_the_cache(claude, inside):
-    ask = {**ASK, "temperature": 0, "messages": [{"role": "user", "content": "Keep this."}]}
+    ask = {**ASK, "extra_body": {"temperature": 0}, "messages": [{"role": "user", "content": "Keep this."}]}
     first = claude.messages.with_raw_response.create(**ask)
     again = claude.messages.with_raw_response.create(**ask)
     assert (first.headers["x-router-cache"], again.headers["x-router-cache"]) == ("miss", "hit")
     assert first.parse() == again.parse()
     with claude.messages.stream(**ask) as stream:
-        assert stream.get_final_message().content == first.parse().content
+        assert stream.get_final_text() == first.parse().content[0].text
     assert len(inside.requests()) == 1
 
 

@@ -108,23 +108,24 @@ def test_a_body_that_is_too_large(caller, inside):
     ],
 )
 def test_a_providers_own_error_passes(caller, inside, status, exception):
-    inside.script(f"status-{status}")
+    inside.script(f"status-{status}", always=True)
     with pytest.raises(getattr(caller.errors, exception)) as raised:
         caller.ask()
     assert raised.value.status_code == status
     assert "x-router-error" not in raised.value.response.headers, "it is not the router's own"
-    assert len(inside.requests()) == 1
+    if status < 429:
+        assert len(inside.requests()) == 1, "who is at fault is told so once"
 
 
-def test_a_providers_rate_limit_is_waited_out_by_the_sdk(caller, inside):
+def test_a_short_rate_limit_is_waited_out(caller, inside):
     inside.script("status-429=0")
-    assert caller.ask(max_retries=1).startswith("[small:")
+    assert caller.ask(max_retries=2).startswith("[small:")
     assert len(inside.requests()) == 2
 
 
 @pytest.mark.parametrize("fault", ["hang-up", "close", "rst", "short-body", "end", "redirect"])
 def test_a_provider_that_breaks_off(caller, inside, fault):
-    inside.script(fault)
+    inside.script(fault, always=True)
     with pytest.raises(caller.errors.InternalServerError) as raised:
         caller.ask()
     assert (raised.value.status_code, code(raised.value)) == (502, "upstream_error")
@@ -132,7 +133,7 @@ def test_a_provider_that_breaks_off(caller, inside, fault):
 
 @pytest.mark.parametrize("fault", ["slow-headers=3600000", "stall=10B"])
 def test_a_provider_that_is_silent(caller, inside, fault):
-    inside.script(fault)
+    inside.script(fault, always=True)
     with pytest.raises(caller.errors.InternalServerError) as raised:
         caller.ask(model=caller.hasty)
     assert (raised.value.status_code, code(raised.value)) == (504, "upstream_timeout")

@@ -9,7 +9,7 @@ use router_upstream::Rule;
 use serde_json::json;
 
 use crate::support::{
-    DIALECTS, HARD, Plan, Speech, chat, chat_with, fault, message, until, within, world, world_with,
+    DIALECTS, HARD, Speech, chat, chat_with, fault, message, until, within, world, world_with,
 };
 
 #[tokio::test]
@@ -39,10 +39,10 @@ async fn an_easy_request_is_answered_inside_and_says_so() {
 
 #[tokio::test]
 async fn a_hard_request_goes_outside() {
-    let low = "[[rules]]\nname = \"low\"\nuse = { bands = { hybrid = 0.1, external = 0.2 } }\n";
-    let world = Plan { policy: |base| base, ..Plan::default() }.start().await;
-    world.policy.replace(&format!("{}{low}", world.base_policy()));
-    until(|| async { world.client.generation().await == 2 }).await;
+    let world = world_with(|base| {
+        base + "[[rules]]\nname = \"low\"\nuse = { bands = { hybrid = 0.1, external = 0.2 } }\n"
+    })
+    .await;
     let reply = world.client.chat(chat("auto", HARD)).await;
     assert_eq!(reply.header("x-router-band"), "external", "{:?}", reply.headers);
     assert_eq!(reply.header("x-router-model"), "big");
@@ -189,23 +189,37 @@ async fn a_redirect_is_neither_followed_nor_passed_on() {
 
 #[tokio::test]
 async fn an_internal_failure_is_answered_outside() {
-    let world = world().await;
-    let mut failures = 0.0;
-    for name in ["status-503", "status-429", "hang-up", "close=0", "short-body", "status-401"] {
-        world.inside.script(Rule::next(fault(name), 1));
-        let reply = world.client.chat(chat("auto", name)).await;
-        assert_eq!(reply.status, StatusCode::OK, "{name}: {}", reply.text());
-        assert_eq!(
-            (reply.header("x-router-model"), reply.header("x-router-attempts")),
-            ("big", "2"),
-            "{name}"
-        );
-        failures += 1.0;
-        // A success in between: five failures in a row would take the model out.
-        assert_eq!(world.client.chat(chat("auto", "hi")).await.header("x-router-model"), "small");
+    for speech in DIALECTS {
+        for name in ["status-503", "status-429", "status-401", "hang-up", "close=0", "short-body", "redirect"]
+        {
+            let world = world().await;
+            world.inside.script(Rule::next(fault(name), 1));
+            let reply = world.client.ask(speech, &speech.body_to("auto", name, json!({}))).await;
+            assert_eq!(reply.status, StatusCode::OK, "{name}: {}", reply.text());
+            assert!(speech.text(&reply.json()).starts_with("[big:"), "{name}");
+            assert_eq!(reply.header("x-router-attempts"), "2", "{name}");
+            assert_eq!(world.client.metric("retries_total", &[]).await, 1.0);
+            assert_eq!(world.client.outcomes("ok").await, 1.0);
+        }
     }
-    assert_eq!(world.client.metric("retries_total", &[]).await, failures);
-    assert_eq!(world.client.outcomes("ok").await, 2.0 * failures);
+}
+
+/// What fails before the caller has seen anything of it can still be mended.
+#[tokio::test]
+async fn a_stream_that_fails_before_its_first_event_is_answered_outside() {
+    for speech in DIALECTS {
+        for name in ["status-503", "hang-up", "close=0", "end=0", "rst=0", "close=20B", "error-event=0"] {
+            let world = world().await;
+            world.inside.script(Rule::next(fault(name), 1));
+            let body = speech.body_to("auto", name, json!({"stream": true}));
+            let reply = world.client.ask(speech, &body).await;
+            assert_eq!(reply.status, StatusCode::OK, "{name}: {}", reply.text());
+            assert!(reply.text().contains(speech.terminator()), "{name}");
+            assert!(speech.streamed_text(&reply.body).starts_with("[big:"), "{name}");
+            assert_eq!(world.client.metric("streams_truncated_total", &[]).await, 0.0, "{name}");
+            assert_eq!(world.client.outcomes("ok").await, 1.0);
+        }
+    }
 }
 
 #[tokio::test]
@@ -372,13 +386,21 @@ async fn http2_is_spoken_both_ways() {
     let world =
         world_with(|base| base.replace("timeouts =", "http2 = \"prior-knowledge\"\ntimeouts =")).await;
     let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http::<Full<Bytes>>();
-    for speech in DIALECTS {
-        let request = world.client.request(speech.path(), speech.headers(), speech.streamed("x").to_string());
-        let response = within(client.request(request)).await.unwrap();
+    for (count, speech) in [(1, Speech::OpenAi), (2, Speech::Anthropic)] {
+        let ask = || {
+            let body = speech.streamed("x").to_string();
+            within(client.request(world.client.request(speech.path(), speech.headers(), body)))
+        };
+        let response = ask().await.unwrap();
         assert_eq!((response.status(), response.version()), (StatusCode::OK, Version::HTTP_2));
         let body = within(response.into_body().collect()).await.unwrap().to_bytes();
         assert!(speech.streamed_text(&body).starts_with("[small:"));
         assert!(String::from_utf8_lossy(&body).contains(speech.terminator()));
         assert_eq!(world.inside.requests().last().unwrap().version, Version::HTTP_2);
+        // Who leaves takes one stream back, not the connection.
+        world.inside.script(Rule::next(fault("stall=2"), 1));
+        drop(ask().await.unwrap());
+        within(world.inside.wait_for(|stats| stats.cancelled == count && stats.in_flight == 0)).await;
+        assert_eq!(world.inside.stats().connections_total, count);
     }
 }

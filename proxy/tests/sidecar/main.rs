@@ -14,6 +14,7 @@ mod admin;
 mod bad_input;
 mod cache;
 mod command_line;
+mod crowds;
 mod drain;
 mod forwarding;
 mod hybrid;

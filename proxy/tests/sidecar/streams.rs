@@ -206,29 +206,33 @@ async fn a_stream_that_dies_never_looks_finished() {
     }
 }
 
-/// Wherever the bytes stop, the caller sees whole events and an error.
+/// Wherever the bytes stop, the caller sees whole events and an error; or an error alone where there was no event yet.
 #[tokio::test]
 async fn a_stream_may_be_cut_at_any_byte() {
-    let world = world().await;
     for speech in DIALECTS {
+        let world = world().await;
         let body = speech.streamed("tell me");
-        script(&world, "");
         let whole = reference(&world, speech, &body).await;
-        let text = String::from_utf8(whole.clone()).unwrap();
-        let finished = text.find(speech.terminator()).unwrap();
+        let finished = String::from_utf8(whole.clone()).unwrap().find(speech.terminator()).unwrap();
+        let first = events(&whole)[0].len();
         let mut broken = 0.0;
-        let before = world.client.outcomes("upstream_error").await;
-        for offset in (0..finished).step_by(finished / 40) {
+        for offset in (0..finished).step_by(finished / 40).chain([first - 1, first, first + 1]) {
             for end in ["close", "end", "rst"] {
                 script(&world, &format!("{end}={offset}B"));
                 let seen = world.client.ask(speech, &body).await;
+                broken += 1.0;
+                // A reset may overtake what was sent before it.
+                if offset < first || (end == "rst" && seen.status == 502) {
+                    assert_eq!(seen.status, 502, "{end}={offset}B");
+                    assert!(speech.is_error(&seen.json()), "{}", seen.text());
+                    continue;
+                }
                 let passed = before_error(speech, &seen);
                 assert!(whole.starts_with(&passed), "{end}={offset}B");
                 assert!(passed.is_empty() || passed.ends_with(b"\n\n"), "{end}={offset}B");
-                broken += 1.0;
             }
         }
-        assert_eq!(world.client.outcomes("upstream_error").await - before, broken);
+        assert_eq!(world.client.outcomes("upstream_error").await, broken);
     }
 }
 

@@ -14,11 +14,11 @@ use router_policies::Origin;
 use router_proxy::sidecar::{Settings, Sidecar};
 use router_upstream::{Builder, Fault, Upstream};
 
-pub use client::{Reply, Stream, TestClient};
+pub use client::{Reply, TestClient};
 pub use dialect::{DIALECTS, Speech, chat, chat_with, merged, message};
 pub use events::{data, events};
 pub use policy::{Policy, base_policy};
-pub use program::{Ended, Program, run, run_with};
+pub use program::{Program, run, run_with};
 
 /// A sidecar between a client and two providers.
 pub struct World {

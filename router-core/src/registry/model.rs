@@ -3,13 +3,14 @@
 use crate::capability::Capabilities;
 use crate::ids::{ModelId, ProviderId};
 use crate::money::Usd;
-use crate::tokens::{Prices, TokenUsage};
+use crate::tariff::Tariff;
+use crate::tokens::TokenUsage;
 
 /// Whether a model has a price.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pricing {
     /// Known prices.
-    Priced(Prices),
+    Priced(Tariff),
     /// Unknown, which is not free: cost limits refuse such a model and the metrics count it.
     Unpriced,
 }
@@ -19,8 +20,44 @@ impl Pricing {
     #[must_use]
     pub fn cost(&self, usage: &TokenUsage) -> Option<Usd> {
         match self {
-            Self::Priced(prices) => Some(prices.cost(usage)),
+            Self::Priced(tariff) => Some(tariff.cost(usage)),
             Self::Unpriced => None,
+        }
+    }
+
+    /// The most that a request can cost, where that is known; see [`Tariff::worst_case`].
+    #[must_use]
+    pub fn worst_case(&self, prompt_tokens: u64, completion_tokens: u64) -> Option<Usd> {
+        match self {
+            Self::Priced(tariff) => Some(tariff.worst_case(prompt_tokens, completion_tokens)),
+            Self::Unpriced => None,
+        }
+    }
+}
+
+/// Where a model's price comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PriceSource {
+    /// Its entry in the policy states it.
+    #[default]
+    Policy,
+    /// The built-in catalogue knows a model of its upstream name.
+    Catalogue,
+    /// Nobody knows it: the policy's ceiling for such models is charged.
+    Ceiling,
+    /// Nobody knows it.
+    Nobody,
+}
+
+impl PriceSource {
+    /// The name in receipts and in the policy in force.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Policy => "policy",
+            Self::Catalogue => "catalogue",
+            Self::Ceiling => "ceiling",
+            Self::Nobody => "nobody",
         }
     }
 }
@@ -47,6 +84,8 @@ pub struct Model {
     pub upstream_model: UpstreamModel,
     /// What it costs.
     pub pricing: Pricing,
+    /// Who says so.
+    pub price_source: PriceSource,
     /// Prompt and answer tokens that fit, where known.
     pub context_tokens: Option<u64>,
     /// Answer tokens at most, where known.

@@ -85,6 +85,15 @@ impl Default for PoolSettings {
     }
 }
 
+/// A look at a provider that costs nothing: a list is fetched, never a prompt sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// Between two looks.
+    pub interval: Duration,
+    /// What is fetched, below the base URL.
+    pub path: Box<str>,
+}
+
 /// A provider entry of the policy, compiled.
 #[derive(Clone, Debug)]
 pub struct Provider {
@@ -108,6 +117,8 @@ pub struct Provider {
     pub health: Arc<HealthSettings>,
     /// Its share of the traffic relative to equals in its group; usually 1.
     pub weight: f32,
+    /// How it is looked after while nobody asks it; `None`: not at all.
+    pub probe: Option<Probe>,
     /// Its place in the order of preference among equals: 0 first. Others are asked while nobody is left in the groups before them.
     pub group: u8,
     /// Connection limits.

@@ -5,7 +5,7 @@ mod choice;
 #[path = "decide/policy.rs"]
 mod policies;
 
-use router_core::{Band, Outcome};
+use router_core::Band;
 
 use crate::ask::{Ask, ask};
 use crate::policy::{Policy, model, policy};
@@ -88,7 +88,7 @@ fn every_scenario() {
 fn failure(scenario: &Scenario) -> Option<String> {
     let world = World::of(&scenario.policy);
     for model in scenario.broken {
-        world.settle(model, Outcome::Failure, 3);
+        world.break_down(model);
     }
     let decided = world.decide(&scenario.ask);
     let got = match &decided {
@@ -128,4 +128,23 @@ fn a_decision_changes_nothing() {
         assert_eq!(format!("{:?}", again.receipt), format!("{:?}", first.receipt));
     }
     assert_eq!((world.in_flight("small"), world.in_flight("big")), (0, 0));
+}
+
+#[test]
+fn chance_shares_the_load_among_equals() {
+    let policy =
+        policy().internal("a", model()).internal("b", model()).internal("dear", model().price(9.0, 9.0));
+    let world = World::of(&policy);
+    let ask = ask("0.1");
+    let digest = ask.digest(&world.state.fingerprint_key);
+    let first = |seed| {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let decided =
+            router_core::decide(&world.snapshot, &world.state, &ask.route(&digest), world.now, &mut rng);
+        let decision = decided.expect("admitted");
+        assert_eq!(world.order(&decision)[2], "dear");
+        world.order(&decision)[0] == "a"
+    };
+    let share = (0..1_000).filter(|seed| first(*seed)).count();
+    assert!((400..=600).contains(&share), "{share} of 1,000");
 }

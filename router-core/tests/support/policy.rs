@@ -255,11 +255,13 @@ impl Policy {
                 rules: self.rules.iter().map(|(name, when, then)| names.rule(name, when, then)).collect(),
                 baseline: models.last().map(|model| model.id),
                 unlisted: self.unlisted.iter().map(|(p, model)| ((*p).into(), names.model(model))).collect(),
-                cache: self.cache,
+                cache: self.cache.clone(),
                 tenants: Tenants::default(),
                 scorer: Arc::new(Stated),
                 outcomes: router_core::OutcomePolicy::default(),
                 attempts: router_core::AttemptPolicy::default(),
+                charter: router_core::charter::Charter::default(),
+                origins: router_core::origin::Origins::default(),
                 out_of_domain: self
                     .out_of_domain
                     .map_or(OutOfDomain::Structure, |name| OutOfDomain::Model(names.model(name))),
@@ -288,6 +290,7 @@ fn provider(
         timeouts: Timeouts::default(),
         health: std::sync::Arc::new(router_core::HealthSettings { breaker, ..Default::default() }),
         weight: 1.0,
+        probe: None,
         group: 0,
         pool: router_core::PoolSettings::default(),
         stream_usage: true,
@@ -297,13 +300,14 @@ fn provider(
 fn compile(id: ModelId, name: &str, provider: ProviderId, draft: &ModelDraft, unlisted: bool) -> Model {
     let pricing = draft.price.map_or(Pricing::Unpriced, |(input, output)| {
         let (input, output) = (TokenPrice::per_million(input), TokenPrice::per_million(output));
-        Pricing::Priced(router_core::Prices::flat(input, output))
+        Pricing::Priced(router_core::Prices::flat(input, output).into())
     });
     Model {
         id,
         name: name.into(),
         provider,
         upstream_model: if unlisted { UpstreamModel::AsRequested } else { UpstreamModel::Named(name.into()) },
+        price_source: router_core::PriceSource::Policy,
         pricing,
         context_tokens: draft.context,
         max_output_tokens: draft.max_output,

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use router_core::{Attempt, CacheKey, Decision, ModelId, Outcome, Rejection, Snapshot, State, begin, decide};
+use router_core::{
+    Attempt, CacheKey, Decision, ModelId, Outcome, Rejection, Settled, Snapshot, State, begin, decide,
+};
 
 use super::ask::Ask;
 use super::policy::Policy;
@@ -74,10 +76,16 @@ impl World {
         begin(&self.snapshot, &self.state, &candidate, self.now, &mut rng())
     }
 
+    /// Lets the model fail until its breaker opens.
+    pub fn break_down(&self, model: &str) {
+        self.settle(model, FAILURE, 3);
+    }
+
     /// Makes attempts at the model that all end in this way.
-    pub fn settle(&self, model: &str, outcome: Outcome, times: u32) {
+    pub fn settle(&self, model: &str, settled: impl Into<Settled>, times: u32) {
+        let settled = settled.into();
         for _ in 0..times {
-            self.begin(model, true).expect("the last candidate is always tried").record(outcome, self.now);
+            self.begin(model, true).expect("the last candidate is always tried").record(settled, self.now);
         }
     }
 
@@ -86,6 +94,9 @@ impl World {
         state.health.in_flight()
     }
 }
+
+/// The provider failed.
+pub const FAILURE: Outcome = Outcome::Failure { retry_after: None };
 
 /// Chance that is the same in every run.
 pub fn rng() -> fastrand::Rng {

@@ -105,7 +105,7 @@ fn read_gate(input: &mut Input<'_>) -> Result<Gate, ArtifactError> {
     if !(1..=MAX_PARTS).contains(&count) {
         return Err(ArtifactError::Malformed("its gate has too few or too many parts"));
     }
-    Ok(Gate { parts: (0..count).map(|_| read_part(input)).collect::<Result<_, _>>()? })
+    (0..count).map(|_| read_part(input)).collect::<Result<_, _>>().map(Gate::new)
 }
 
 fn read_part(input: &mut Input<'_>) -> Result<Part, ArtifactError> {
@@ -132,8 +132,8 @@ pub(super) fn write(artifact: &Artifact) -> Vec<u8> {
         curve.knots().iter().for_each(|&(x, y)| floats(&mut out, &[x, y]));
     }
     floats(&mut out, &[artifact.simple_share]);
-    out.extend((artifact.gate.parts.len() as u32).to_le_bytes());
-    artifact.gate.parts.iter().for_each(|part| write_part(&mut out, part));
+    out.extend((artifact.gate.parts().len() as u32).to_le_bytes());
+    artifact.gate.parts().iter().for_each(|part| write_part(&mut out, part));
     out
 }
 

@@ -38,7 +38,9 @@ fn split(points: &[Point], count: usize) -> Vec<Vec<usize>> {
         }
         nearest = next;
         for (at, centre) in centres.iter_mut().enumerate() {
-            *centre = moments(points.iter().zip(&nearest).filter(|(_, part)| **part == at).map(|(point, _)| point)).0;
+            *centre =
+                moments(points.iter().zip(&nearest).filter(|(_, part)| **part == at).map(|(point, _)| point))
+                    .0;
         }
     }
     (0..count).map(|part| (0..points.len()).filter(|&at| nearest[at] == part).collect()).collect()
@@ -48,7 +50,8 @@ fn split(points: &[Point], count: usize) -> Vec<Vec<usize>> {
 fn far_apart(points: &[Point], count: usize) -> Vec<Point> {
     let mut centres = vec![moments(points.iter()).0];
     while centres.len() < count {
-        let away = |point: &&Point| centres.iter().map(|centre| square(centre, point)).fold(f32::INFINITY, f32::min);
+        let away =
+            |point: &&Point| centres.iter().map(|centre| square(centre, point)).fold(f32::INFINITY, f32::min);
         let Some(farthest) = points.iter().max_by(|a, b| away(a).total_cmp(&away(b))) else { break };
         centres.push(*farthest);
     }

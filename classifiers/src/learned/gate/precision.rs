@@ -18,7 +18,11 @@ pub(crate) struct Precision {
 
 impl Precision {
     /// Fits to rows with this mean and deviation.
-    pub(super) fn fit(rows: &[[f32; STRUCTURE]], mean: [f32; STRUCTURE], deviation: [f32; STRUCTURE]) -> Self {
+    pub(super) fn fit(
+        rows: &[[f32; STRUCTURE]],
+        mean: [f32; STRUCTURE],
+        deviation: [f32; STRUCTURE],
+    ) -> Self {
         let scale = deviation.map(|deviation| 1.0 / (deviation + DEVIATION_FLOOR));
         let mut covariance = [[0.0f64; STRUCTURE]; STRUCTURE];
         for row in rows {
@@ -36,7 +40,11 @@ impl Precision {
                 covariance[j][i] = covariance[i][j];
             }
         }
-        Self { mean, scale, inverse: invert(covariance).iter().flatten().map(|&value| value as f32).collect() }
+        Self {
+            mean,
+            scale,
+            inverse: invert(covariance).iter().flatten().map(|&value| value as f32).collect(),
+        }
     }
 
     /// Root mean square of the whitened deviations: about 1 for a row like the others.
@@ -99,7 +107,8 @@ mod tests {
 
     #[test]
     fn the_mean_is_near_and_a_stranger_is_far() {
-        let rows: Vec<[f32; STRUCTURE]> = (0..200).map(|i| std::array::from_fn(|k| ((i * (k + 3)) % 17) as f32)).collect();
+        let rows: Vec<[f32; STRUCTURE]> =
+            (0..200).map(|i| std::array::from_fn(|k| ((i * (k + 3)) % 17) as f32)).collect();
         let (mean, deviation) = crate::learned::ridge::moments(rows.iter());
         let precision = Precision::fit(&rows, mean, deviation);
         assert!(precision.distance(&mean) < 1e-3);

@@ -1,7 +1,7 @@
 // The OpenAI and Anthropic SDKs for Node, unmodified: what goes through, and that a stream that died always throws.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before, beforeEach, test } from 'node:test';
 
 import Anthropic from '@anthropic-ai/sdk';
 import OpenAI from 'openai';
@@ -57,6 +57,8 @@ before(async () => {
   sidecar = await Sidecar.over(upstream);
 });
 
+beforeEach(() => upstream.script());
+
 after(async () => {
   await sidecar?.stop();
   await upstream?.stop();
@@ -71,6 +73,7 @@ async function read(caller, opened) {
 
 test('plain and streamed answers are the same', async () => {
   for (const caller of callers(sidecar)) {
+    await upstream.script();
     const plain = await caller.ask();
     assert.match(plain, /^\[small:/);
     assert.equal(await read(caller, caller.stream()), plain, caller.name);
@@ -99,6 +102,7 @@ test('models are listed', async () => {
 test('errors have the SDKs own types', async () => {
   for (const caller of callers(sidecar)) {
     const { sdk } = caller;
+    await upstream.script();
     await assert.rejects(caller.ask({ messages: [] }), sdk.BadRequestError);
     await assert.rejects(caller.ask({ model: 'nobody' }), sdk.NotFoundError);
     for (const [fault, type] of [
@@ -115,6 +119,7 @@ test('errors have the SDKs own types', async () => {
 /** The length of a whole stream up to its completion marker, in bytes. */
 async function lengthOf(caller) {
   const [path, body] = caller.request;
+  await upstream.script();
   const answer = await fetch(`http://${sidecar.address}${path}`, { method: 'POST', body: JSON.stringify(body) });
   const text = await answer.text();
   assert.ok(text.includes(caller.terminator));

@@ -13,7 +13,6 @@ function policy(address) {
 dialect = "${dialect}"
 base_url = "http://${address}${suffix}"
 placement = "internal"
-breaker = { failures = 100000 }
 `;
   const model = (name, provider) => `
 [models.${name}]
@@ -73,11 +72,11 @@ export class Upstream extends Process {
     return this.listening.addr;
   }
 
-  /** The next request meets this fault. */
+  /** Every request from now on meets this fault; without one, none does. */
   async script(fault) {
     const answer = await fetch(`http://${this.address}/__script`, {
       method: 'POST',
-      body: JSON.stringify({ clear: true, fault }),
+      body: JSON.stringify({ clear: true, fault, always: true }),
     });
     if (!answer.ok) throw new Error(await answer.text());
     await answer.text();

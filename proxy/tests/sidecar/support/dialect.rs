@@ -35,14 +35,6 @@ impl Speech {
         }
     }
 
-    /// The endpoint's label.
-    pub fn endpoint(self) -> &'static str {
-        match self {
-            Self::OpenAi => "chat_completions",
-            Self::Anthropic => "messages",
-        }
-    }
-
     /// The event that says: this answer is complete.
     pub fn terminator(self) -> &'static str {
         match self {

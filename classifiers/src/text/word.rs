@@ -1,0 +1,84 @@
+//! One word, and its hash.
+
+/// One word, folded to lower case, or one symbol of a formula (`+ - * / = < > ^ % | $ \ ?` and those beyond ASCII), which is
+/// shown like a word but not counted as one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Word {
+    /// Hash of the folded word; apostrophes are passed over.
+    pub hash: u32,
+    /// Its length in bytes.
+    pub len: u32,
+    /// Its last three bytes, the last one lowest.
+    pub ending: u32,
+}
+
+/// The hash of a word being read: bytes are gathered eight at a time, so that one multiplication serves them all.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WordHash {
+    state: u64,
+    gathered: u64,
+    len: u32,
+}
+
+/// From splitmix64's finaliser; odd, with bits well spread.
+const MULTIPLIER: u64 = 0xbf58_476d_1ce4_e5b9;
+
+impl WordHash {
+    pub(super) const fn new() -> Self {
+        Self { state: 0, gathered: 0, len: 0 }
+    }
+
+    #[inline(always)]
+    pub(super) const fn push(mut self, byte: u8) -> Self {
+        if self.len.is_multiple_of(8) && self.len > 0 {
+            self.state = mix(self.state ^ self.gathered);
+        }
+        self.gathered = self.gathered << 8 | byte as u64;
+        self.len += 1;
+        self
+    }
+
+    pub(super) const fn len(self) -> u32 {
+        self.len
+    }
+
+    pub(super) const fn ending(self) -> u32 {
+        (self.gathered & 0xff_ffff) as u32
+    }
+
+    /// 32 well-mixed bits; the length is part of them.
+    pub(super) const fn finish(self) -> u32 {
+        let mixed = mix(mix(self.state ^ self.gathered) ^ self.len as u64);
+        (mixed >> 32) as u32
+    }
+}
+
+const fn mix(x: u64) -> u64 {
+    let x = x.wrapping_mul(MULTIPLIER);
+    x ^ x >> 32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash(word: &str) -> u32 {
+        word.bytes().fold(WordHash::new(), WordHash::push).finish()
+    }
+
+    #[test]
+    fn words_of_any_length_differ() {
+        let words =
+            ["", "a", "b", "ab", "ba", "abcdefgh", "abcdefgha", "abcdefghb", "xbcdefgha", "abcdefghabcdefgh"];
+        for (at, word) in words.iter().enumerate() {
+            assert!(words[..at].iter().all(|other| hash(other) != hash(word)), "{word}");
+        }
+    }
+
+    #[test]
+    fn the_ending_is_the_last_three_bytes() {
+        let word = "nation".bytes().fold(WordHash::new(), WordHash::push);
+        assert_eq!(word.ending(), u32::from_be_bytes([0, b'i', b'o', b'n']));
+        assert_eq!(word.len(), 6);
+    }
+}
