@@ -20,7 +20,8 @@ use router_core::score::{Assessment, Domain, Prompt, Scorer};
 
 use crate::heuristic::StructureScorer;
 use crate::text::Shape;
-use artifact::{Artifact, ArtifactError};
+use crate::weights::ArtifactError;
+use artifact::Artifact;
 use features::{STRUCTURE, Visit};
 use gate::{Form, Reading};
 

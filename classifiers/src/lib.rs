@@ -16,6 +16,7 @@ pub mod heuristic;
 pub mod learned;
 mod shuffle;
 pub mod text;
+pub mod weights;
 
 pub use heuristic::StructureScorer;
 pub use learned::LearnedScorer;

@@ -31,6 +31,43 @@ pub enum Command {
     /// Fit what the router decides by.
     #[command(subcommand)]
     Train(Train),
+    /// Make router keys.
+    #[command(subcommand)]
+    Key(Key),
+    /// Look up the built-in prices.
+    Prices(Prices),
+}
+
+/// What `key` does.
+#[derive(Debug, Subcommand)]
+pub enum Key {
+    /// Print a new key once, and the line for the policy.
+    New(NewKey),
+}
+
+/// Options of `key new`.
+#[derive(Debug, Args)]
+pub struct NewKey {
+    /// Whose key it is.
+    #[arg(long, value_name = "T")]
+    pub tenant: String,
+    /// When it stops working, from now: 90d, 12h.
+    #[arg(long, value_name = "TIME")]
+    pub expires_in: Option<String>,
+}
+
+/// Options of `prices`.
+#[derive(Debug, Args)]
+pub struct Prices {
+    /// A model, as its provider calls it; without one, all are listed.
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// Who sells it, where several do.
+    #[arg(long, value_name = "PROVIDER")]
+    pub provider: Option<String>,
+    /// Print one JSON object on stdout and nothing else there.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What `eval` measures.

@@ -3,6 +3,8 @@
 mod check;
 pub mod eval;
 mod explain;
+pub mod key;
+mod prices;
 mod serve;
 pub mod train;
 
@@ -12,6 +14,7 @@ use router_core::Scorer;
 
 pub use check::check;
 pub use explain::explain;
+pub use prices::prices;
 pub use serve::{Signals, listen, run, runtime, serve};
 
 pub use crate::demo::demo;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use router_proxy::args::{Cli, Command, Demo, Eval, Train};
+use router_proxy::args::{Cli, Command, Demo, Eval, Key, Train};
 use router_proxy::commands;
 
 fn main() -> ExitCode {
@@ -14,6 +14,8 @@ fn main() -> ExitCode {
         Command::Check(options) => commands::check(&options),
         Command::Explain(options) => commands::explain(&options),
         Command::Eval(Eval::Complexity(options)) => commands::eval::complexity(&options),
+        Command::Key(Key::New(options)) => commands::key::new(&options),
+        Command::Prices(options) => commands::prices(&options),
         Command::Train(Train::Complexity(options)) => commands::train::complexity(&options),
     };
     match result {

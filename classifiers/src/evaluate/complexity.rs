@@ -6,9 +6,9 @@ use thiserror::Error;
 use super::curve::{Curve, Pair, THRESHOLDS};
 use crate::dataset::Row;
 use crate::learned::LearnedScorer;
-use crate::learned::artifact::ArtifactError;
 use crate::learned::train::{Corpus, Options as TrainOptions, TrainError};
 use crate::shuffle;
+use crate::weights::ArtifactError;
 use router_core::score::Prompt;
 
 /// Points of a curve that is drawn.

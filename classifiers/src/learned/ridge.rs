@@ -1,10 +1,11 @@
 //! Ridge regression over sparse rows, by conjugate gradients. Deterministic: one thread, fixed order.
 
-use super::features::{BUCKETS, STRUCTURE};
+use super::features::STRUCTURE;
 
 /// Sparse rows with a few dense columns.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Matrix {
+    width: usize,
     starts: Vec<usize>,
     buckets: Vec<u32>,
     values: Vec<f32>,
@@ -12,11 +13,13 @@ pub(crate) struct Matrix {
 }
 
 impl Matrix {
+    /// No rows yet, of `width` sparse columns.
+    pub(crate) fn new(width: usize) -> Self {
+        Self { width, starts: vec![0], buckets: Vec::new(), values: Vec::new(), dense: Vec::new() }
+    }
+
     /// Adds a row.
     pub(crate) fn push(&mut self, sparse: impl Iterator<Item = (usize, f32)>, dense: [f32; STRUCTURE]) {
-        if self.starts.is_empty() {
-            self.starts.push(0);
-        }
         for (bucket, value) in sparse {
             self.buckets.push(bucket as u32);
             self.values.push(value);
@@ -113,7 +116,7 @@ impl Scaled {
     fn of(matrix: &Matrix, rows: &[usize]) -> Self {
         let columns = column_scales(matrix, rows);
         let (mean, scale) = dense_scales(matrix, rows);
-        let mut scaled = Matrix::default();
+        let mut scaled = Matrix::new(matrix.width);
         for &row in rows {
             let mut dense = matrix.dense[row];
             for (at, value) in dense.iter_mut().enumerate() {
@@ -157,7 +160,7 @@ impl Scaled {
 
     /// Xᵀ·a.
     fn weights(&self, dual: &[f64]) -> Head {
-        let mut head = Head { bias: 0.0, sparse: vec![0.0; BUCKETS], dense: [0.0; STRUCTURE] };
+        let mut head = Head { bias: 0.0, sparse: vec![0.0; self.matrix.width], dense: [0.0; STRUCTURE] };
         for (row, &share) in dual.iter().enumerate() {
             for (bucket, value) in self.matrix.row(row) {
                 head.sparse[bucket] += value * share as f32;
@@ -183,7 +186,7 @@ impl Scaled {
 }
 
 fn column_scales(matrix: &Matrix, rows: &[usize]) -> Vec<f32> {
-    let mut scales = vec![0.0f32; BUCKETS];
+    let mut scales = vec![0.0f32; matrix.width];
     for &row in rows {
         matrix.row(row).for_each(|(bucket, _)| scales[bucket] += 1.0);
     }
@@ -234,7 +237,7 @@ mod tests {
 
     /// Rows with a word that always helps, a word that always hurts and one that says nothing.
     fn example() -> (Matrix, Vec<f64>) {
-        let mut matrix = Matrix::default();
+        let mut matrix = Matrix::new(64);
         let mut target = Vec::new();
         for i in 0..400usize {
             let helpful = i % 2;

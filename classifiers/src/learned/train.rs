@@ -2,14 +2,15 @@
 
 use thiserror::Error;
 
-use super::artifact::{Artifact, Provenance, fnv1a, fnv1a_from};
+use super::artifact::Artifact;
 use super::calibrate::Curve;
-use super::features::{self, STRUCTURE, Visit};
+use super::features::{self, BUCKETS, STRUCTURE, Visit};
 use super::gate::background::Background;
 use super::gate::{Form, Gate, Sample};
 use super::ridge::{self, Head, Matrix};
 use crate::dataset::Row;
 use crate::shuffle;
+use crate::weights::{Provenance, fnv1a, fnv1a_from};
 
 /// Parts for the held-out predictions that everything is calibrated on.
 pub const INNER_FOLDS: usize = 4;
@@ -87,7 +88,7 @@ impl Corpus {
     #[must_use]
     pub fn new(rows: &[Row]) -> Self {
         let mut corpus = Self {
-            matrix: Matrix::default(),
+            matrix: Matrix::new(BUCKETS),
             samples: Vec::with_capacity(rows.len()),
             labels: rows.iter().map(label).collect(),
             background: Background::shipped(),

@@ -50,7 +50,9 @@ fn models_keep_their_figures() {
     assert_eq!(local.placement, Placement::Internal);
     assert_eq!(local.api_key, None);
     let (big, cloud) = snapshot.target(model_id(&snapshot, "big")).unwrap();
-    let Pricing::Priced(prices) = big.pricing else { panic!("{:?}", big.pricing) };
+    let Pricing::Priced(tariff) = &big.pricing else { panic!("{:?}", big.pricing) };
+    let prices = tariff.base();
+    assert_eq!(big.price_source, PriceSource::Policy);
     assert_eq!(prices.cached_input, TokenPrice::from_picos(1_250_000));
     assert_eq!(prices.cache_write, prices.input);
     assert_eq!(prices.reasoning, prices.output);

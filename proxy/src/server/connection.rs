@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -91,9 +91,11 @@ pub async fn serve<H, F>(
             stream.set_write_timeout(Some(limits.write_stall));
             let stream = Box::pin(stream);
             match tls {
-                None => connection(stream, peer, builder, draining, handler).await,
+                None => connection(stream, peer, builder, limits.header_timeout, draining, handler).await,
                 Some(tls) => match tokio::time::timeout(limits.header_timeout, tls.accept(stream)).await {
-                    Ok(Ok(stream)) => connection(stream, peer, builder, draining, handler).await,
+                    Ok(Ok(stream)) => {
+                        connection(stream, peer, builder, limits.header_timeout, draining, handler).await
+                    }
                     _ => tracing::debug!(%peer, "a TLS handshake failed"),
                 },
             }
@@ -124,6 +126,8 @@ fn builder(limits: &ConnectionLimits) -> auto::Builder<TokioExecutor> {
 /// out after that would carry `Connection: close`, which hides a broken stream from some clients.
 #[derive(Default)]
 struct Load {
+    /// Whether there has ever been one.
+    any: AtomicBool,
     requests: AtomicUsize,
     idle: Notify,
 }
@@ -140,6 +144,7 @@ impl Drop for UnderWay {
 
 impl Load {
     fn begin(self: &Arc<Self>) -> UnderWay {
+        self.any.store(true, Ordering::Release);
         self.requests.fetch_add(1, Ordering::AcqRel);
         UnderWay(Arc::clone(self))
     }
@@ -152,6 +157,15 @@ impl Load {
             }
             idle.await;
         }
+    }
+}
+
+/// Ends for a connection without a first request after `limit`, never for any other. hyper's own limit begins only when it is
+/// clear which HTTP is spoken, for which a silent caller could make it wait for ever.
+async fn silence(load: &Load, limit: Duration) {
+    tokio::time::sleep(limit).await;
+    if load.any.load(Ordering::Acquire) {
+        std::future::pending().await
     }
 }
 
@@ -170,6 +184,7 @@ async fn connection<S, H, F>(
     stream: S,
     peer: SocketAddr,
     builder: auto::Builder<TokioExecutor>,
+    header_timeout: Duration,
     mut draining: Draining,
     handler: H,
 ) where
@@ -189,6 +204,9 @@ async fn connection<S, H, F>(
         () = rest(&mut draining, &load) => {
             serving.as_mut().graceful_shutdown();
             serving.await
+        }
+        () = silence(&load, header_timeout) => {
+            return tracing::debug!(%peer, "a connection without a request was closed");
         }
     };
     if let Err(error) = served {

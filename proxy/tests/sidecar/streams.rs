@@ -2,8 +2,8 @@
 
 use http::Method;
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::{
     DIALECTS, Plan, Reply, Speech, World, chat, events, fault, until, within, world, world_with,
@@ -274,6 +274,31 @@ async fn a_providers_error_event_is_not_doubled() {
             assert_eq!(attempts.await, count);
         }
     }
+}
+
+/// Some providers send their completion marker behind an error event, all of it at once.
+#[tokio::test]
+async fn nothing_follows_a_providers_error_event() {
+    const SENT: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hi\"}}]}\n\n\
+        data: {\"error\":{\"message\":\"overloaded\",\"code\":529}}\n\ndata: [DONE]\n\n";
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let _ = stream.read(&mut [0; 4096]).await.unwrap();
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n";
+        let answer = format!("{head}content-length: {}\r\n\r\n{SENT}", SENT.len());
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        // Open until the router has gone.
+        let _ = stream.read(&mut [0; 1]).await;
+    });
+    let world = world().await;
+    world.policy.slip(&world.base_policy().replace(&world.inside.addr().to_string(), &address.to_string()));
+    world.client.admin(Method::POST, "/-/reload", "").await;
+    let body = Speech::OpenAi.body("x", json!({"stream": true}));
+    let seen = within(world.client.ask(Speech::OpenAi, &body)).await;
+    assert_eq!(seen.text(), SENT.replace("data: [DONE]\n\n", ""));
+    assert_eq!(world.client.outcomes("upstream_error").await, 1.0);
 }
 
 #[tokio::test]
