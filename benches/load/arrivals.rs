@@ -1,7 +1,8 @@
-//! A closed loop: so many connections, each of which sends its next request when it has its answer.
+//! So many connections, each with one request under way at most.
 //!
-//! A closed loop asks no more than the target can do, so CPU per request can be compared; its latencies are those at full
-//! load and say little about a target that is not.
+//! Without a rate it is a closed loop: a connection sends its next request when it has its answer, so the target is asked as
+//! much as it can do. Latencies are then those at full load. With a rate, requests fall due at equal distances; a target that
+//! keeps up idles in between, and both targets are woken as often.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ pub(crate) struct Arrivals {
     /// What `x-router-cache` must say; `None`: nobody looks.
     pub(crate) cache: Option<&'static str>,
     pub(crate) bodies: Arc<Bodies>,
+    /// Requests a second; `None`: as many as the target can do.
+    pub(crate) rate: Option<u32>,
     /// The number of the next request; no two requests of a run share one.
     pub(crate) numbers: Arc<AtomicU64>,
 }
@@ -60,6 +63,27 @@ impl Tally {
     }
 }
 
+/// The requests of a round that nobody has sent yet.
+struct Queue {
+    began: Instant,
+    taken: AtomicU64,
+    requests: u64,
+    rate: Option<u32>,
+}
+
+impl Queue {
+    fn new(requests: u64, rate: Option<u32>) -> Self {
+        Self { began: Instant::now(), taken: AtomicU64::new(0), requests, rate }
+    }
+
+    /// Takes a request, with the time at which it is due where there is a rate. `None`: none is left.
+    fn take(&self) -> Option<Option<Instant>> {
+        let position = self.taken.fetch_add(1, Ordering::Relaxed);
+        let due = |rate| self.began + Duration::from_secs_f64(position as f64 / f64::from(rate));
+        (position < self.requests).then(|| self.rate.map(due))
+    }
+}
+
 impl Arrivals {
     /// Sends `requests` over `connections` and waits for their answers, `limit` at most.
     ///
@@ -75,11 +99,11 @@ impl Arrivals {
         for _ in 0..connections {
             lines.push(Line::open(self.target).await?);
         }
-        let left = Arc::new(AtomicU64::new(requests));
-        let began = Instant::now();
+        let queue = Arc::new(Queue::new(requests, self.rate));
+        let began = queue.began;
         let mut callers = JoinSet::new();
         for line in lines {
-            callers.spawn(Arc::clone(self).call(line, Arc::clone(&left)));
+            callers.spawn(Arc::clone(self).call(line, Arc::clone(&queue)));
         }
         let mut tally = Tally::default();
         let all = async {
@@ -94,13 +118,16 @@ impl Arrivals {
     }
 
     /// One caller: asks until none of the requests is left.
-    async fn call(self: Arc<Self>, line: Line, left: Arc<AtomicU64>) -> Tally {
+    async fn call(self: Arc<Self>, line: Line, queue: Arc<Queue>) -> Tally {
         let mut tally = Tally::default();
         let mut line = Some(line);
         let mut request = Vec::with_capacity(2 << 10);
-        while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+        while let Some(due) = queue.take() {
             let number = self.numbers.fetch_add(1, Ordering::Relaxed);
             self.bodies.write(self.scenario.prompt(number), &mut request);
+            if let Some(due) = due {
+                tokio::time::sleep_until(due.into()).await;
+            }
             let began = Instant::now();
             match self.ask(line.take(), &request).await {
                 Ok((answer, open)) => {

@@ -42,6 +42,9 @@ struct Args {
     /// Connections, each with one request under way.
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     connections: u16,
+    /// Requests a second that fall due at equal distances. Default: each connection sends as soon as it has its answer.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    rate: Option<u32>,
     /// Rounds at each target.
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..=100))]
     rounds: u16,
@@ -94,11 +97,12 @@ async fn measure(args: &Args, stage: &Stage<'_>) -> anyhow::Result<Findings> {
     let connections = args.connections.into();
     Ok(match &args.callgrind {
         None => {
-            let report = compare(stage, Drive::new(scenario, requests, connections), args.rounds).await?;
+            let report =
+                compare(stage, Drive::new(scenario, requests, connections, args.rate), args.rounds).await?;
             Findings { json: report.json(), table: report.table(), errors: report.errors() }
         }
         Some(folder) => {
-            let drive = Drive::new(scenario, requests.div_ceil(10), connections);
+            let drive = Drive::new(scenario, requests.div_ceil(10), connections, args.rate);
             let counted = Instructions::count(stage, &drive, folder).await?;
             Findings { json: counted.json(), table: counted.table(), errors: counted.errors() }
         }

@@ -89,7 +89,7 @@ impl Report {
             })
             .collect();
         json!({
-            "scenario": self.drive.scenario, "requests": self.drive.requests, "connections": self.drive.connections,
+            "scenario": self.drive.scenario, "requests": self.drive.requests, "connections": self.drive.connections, "rate": self.drive.rate,
             "rounds": self.bare.len(), "errors": self.errors(),
             "bare": medians(&self.bare), "sidecar": medians(&self.sidecar), "ratio": ratios,
         })
@@ -97,9 +97,11 @@ impl Report {
 
     /// The report as a table.
     pub(crate) fn table(&self) -> String {
-        let Drive { scenario, requests, connections, .. } = &self.drive;
+        let Drive { scenario, requests, connections, rate, .. } = &self.drive;
+        let rate =
+            rate.map_or_else(|| "as fast as it goes".to_owned(), |rate| format!("at {rate} requests/s"));
         let mut table = format!(
-            "\n{}\n{} rounds of {requests} requests over {connections} connections; errors: {}\n\n{:<28}{:>11}{:>11}{:>8}\n",
+            "\n{}\n{} rounds of {requests} requests over {connections} connections, {rate}; errors: {}\n\n{:<28}{:>11}{:>11}{:>8}\n",
             scenario.summary(),
             self.bare.len(),
             self.errors(),
@@ -162,7 +164,7 @@ mod tests {
 
     #[test]
     fn ratios_are_taken_within_a_round() {
-        let mut report = Report::new(Drive::new(Scenario::Miss, 10, 1));
+        let mut report = Report::new(Drive::new(Scenario::Miss, 10, 1, None));
         // The second round was disturbed: both targets took ten times as long.
         for (bare, sidecar) in [(1.0, 1.5), (10.0, 15.0), (1.0, 2.0)] {
             report.add(round(bare), round(sidecar));

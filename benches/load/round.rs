@@ -71,13 +71,15 @@ pub(crate) struct Drive {
     pub(crate) scenario: Scenario,
     pub(crate) requests: u64,
     pub(crate) connections: usize,
+    /// Requests a second; `None`: as many as the target can do.
+    pub(crate) rate: Option<u32>,
     numbers: Arc<AtomicU64>,
 }
 
 impl Drive {
-    /// Rounds of `requests` over `connections`.
-    pub(crate) fn new(scenario: Scenario, requests: u64, connections: usize) -> Self {
-        Self { scenario, requests, connections, numbers: Arc::default() }
+    /// Rounds of `requests` over `connections`, at this `rate`.
+    pub(crate) fn new(scenario: Scenario, requests: u64, connections: usize, rate: Option<u32>) -> Self {
+        Self { scenario, requests, connections, rate, numbers: Arc::default() }
     }
 
     /// Sends requests that do not count, so that connections stand and caches are filled: each connection some.
@@ -132,6 +134,7 @@ impl Drive {
             target: process.address,
             scenario: self.scenario,
             cache: (strict && target == Target::Sidecar).then(|| self.scenario.cache()),
+            rate: self.rate.filter(|_| strict),
             bodies: Arc::new(Bodies::new(&process.address.to_string(), self.scenario.streams())),
             numbers: Arc::clone(&self.numbers),
         })

@@ -64,9 +64,9 @@ pub fn decide(
         holder: None,
         considered: SmallVec::new(),
     };
-    let chosen = selection
-        .refuse(snapshot, request, action)
-        .and_then(|()| selection.choose(snapshot, state, request, action, &mut receipt, now, rng));
+    let chosen = selection.refuse(snapshot, request, action).and_then(|()| {
+        selection.choose(&Question { snapshot, state, request, action, now }, &mut receipt, rng)
+    });
     match chosen {
         Ok(candidates) => Ok(Decision {
             candidates,
@@ -94,6 +94,15 @@ pub fn begin(
     let settings = snapshot.provider(candidate.provider).map(|provider| Arc::clone(&provider.health));
     let settings = settings.unwrap_or_default();
     Attempt::claim(state, candidate, &settings, now, rng)
+}
+
+/// What a decision is about.
+struct Question<'a, 'r> {
+    snapshot: &'a Snapshot,
+    state: &'a State,
+    request: &'a RouteRequest<'r>,
+    action: &'a Action,
+    now: Instant,
 }
 
 /// Who chooses among which models: the caller, a rule or a profile.
@@ -166,14 +175,11 @@ impl Selection {
 
     fn choose(
         &self,
-        snapshot: &Snapshot,
-        state: &State,
-        request: &RouteRequest<'_>,
-        action: &Action,
+        question: &Question<'_, '_>,
         receipt: &mut Receipt,
-        now: Instant,
         rng: &mut Rng,
     ) -> Result<SmallVec<[Candidate; 4]>, Reason> {
+        let Question { snapshot, state, request, action, now } = *question;
         let max_cost = [request.max_cost, action.max_cost].into_iter().flatten().min();
         let outside = receipt.assessment.domain == Domain::Outside && self.profile.is_some();
         let preferred = match snapshot.out_of_domain {
