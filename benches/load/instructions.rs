@@ -90,7 +90,7 @@ async fn profile_target(
     let out = format!("--callgrind-out-file={}", profile.display());
     let under = ["valgrind", "--quiet", "--tool=callgrind", &out].map(str::to_owned);
     let process = stage.start(target, &under)?;
-    drive.warm_up(target, &process).await?;
+    drive.warm_up(target, &process, drive.warm_up).await?;
     control("--zero", &process)?;
     let tally = drive.send(target, &process).await?;
     control("--dump", &process)?;

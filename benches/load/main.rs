@@ -18,6 +18,7 @@ mod stage;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 use serde_json::json;
@@ -39,6 +40,10 @@ struct Args {
     /// Requests in a round (of streams a tenth of it).
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(100..=10_000_000))]
     requests: u64,
+    /// Requests before those that count (of streams a tenth of it). Default: as many as in a round, and at least enough for
+    /// every popular prompt to be in the cache.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(..=10_000_000))]
+    warm_up: Option<u64>,
     /// Connections, each with one request under way.
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     connections: u16,
@@ -57,9 +62,25 @@ struct Args {
     json: bool,
 }
 
+/// Asks for each popular prompt several times over every connection that there may usefully be.
+const LEAST_WARM_UP: u64 = 256;
+
 impl Args {
     fn scenarios(&self) -> Vec<Scenario> {
         if self.scenario.is_empty() { Scenario::ALL.to_vec() } else { self.scenario.clone() }
+    }
+
+    fn drive(&self, scenario: Scenario) -> Drive {
+        let plain = if self.callgrind.is_some() { self.requests.div_ceil(10) } else { self.requests };
+        let requests = scenario.requests(plain);
+        Drive {
+            scenario,
+            requests,
+            connections: self.connections.into(),
+            rate: self.rate,
+            warm_up: self.warm_up.map_or(requests.max(LEAST_WARM_UP), |plain| scenario.requests(plain)),
+            numbers: Arc::default(),
+        }
     }
 }
 
@@ -67,6 +88,8 @@ impl Args {
 async fn compare(stage: &Stage<'_>, drive: Drive, rounds: u16) -> anyhow::Result<Report> {
     let bare = stage.start(Target::Bare, &[])?;
     let sidecar = stage.start(Target::Sidecar, &[])?;
+    drive.warm_up(Target::Bare, &bare, drive.warm_up).await?;
+    drive.warm_up(Target::Sidecar, &sidecar, drive.warm_up).await?;
     let mut report = Report::new(drive);
     for number in 0..rounds {
         eprint!("\r{}: round {} of {rounds} ", stage.scenario().summary(), number + 1);
@@ -92,17 +115,13 @@ struct Findings {
 }
 
 async fn measure(args: &Args, stage: &Stage<'_>) -> anyhow::Result<Findings> {
-    let scenario = stage.scenario();
-    let requests = scenario.requests(args.requests);
-    let connections = args.connections.into();
+    let drive = args.drive(stage.scenario());
     Ok(match &args.callgrind {
         None => {
-            let report =
-                compare(stage, Drive::new(scenario, requests, connections, args.rate), args.rounds).await?;
+            let report = compare(stage, drive, args.rounds).await?;
             Findings { json: report.json(), table: report.table(), errors: report.errors() }
         }
         Some(folder) => {
-            let drive = Drive::new(scenario, requests.div_ceil(10), connections, args.rate);
             let counted = Instructions::count(stage, &drive, folder).await?;
             Findings { json: counted.json(), table: counted.table(), errors: counted.errors() }
         }

@@ -155,6 +155,8 @@ fn show(figure: Figure, value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::scenario::Scenario;
 
@@ -164,7 +166,14 @@ mod tests {
 
     #[test]
     fn ratios_are_taken_within_a_round() {
-        let mut report = Report::new(Drive::new(Scenario::Miss, 10, 1, None));
+        let mut report = Report::new(Drive {
+            scenario: Scenario::Miss,
+            requests: 10,
+            connections: 1,
+            rate: None,
+            warm_up: 0,
+            numbers: Arc::default(),
+        });
         // The second round was disturbed: both targets took ten times as long.
         for (bare, sidecar) in [(1.0, 1.5), (10.0, 15.0), (1.0, 2.0)] {
             report.add(round(bare), round(sidecar));

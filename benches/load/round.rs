@@ -73,22 +73,23 @@ pub(crate) struct Drive {
     pub(crate) connections: usize,
     /// Requests a second; `None`: as many as the target can do.
     pub(crate) rate: Option<u32>,
-    numbers: Arc<AtomicU64>,
+    /// Requests that do not count, before all others.
+    pub(crate) warm_up: u64,
+    /// The number of the next request.
+    pub(crate) numbers: Arc<AtomicU64>,
 }
 
 impl Drive {
-    /// Rounds of `requests` over `connections`, at this `rate`.
-    pub(crate) fn new(scenario: Scenario, requests: u64, connections: usize, rate: Option<u32>) -> Self {
-        Self { scenario, requests, connections, rate, numbers: Arc::default() }
-    }
-
-    /// Sends requests that do not count, so that connections stand and caches are filled: each connection some.
+    /// Sends requests that do not count, so that connections stand and caches are filled.
     ///
     /// # Errors
     /// The target does not answer.
-    pub(crate) async fn warm_up(&self, target: Target, process: &Process) -> anyhow::Result<()> {
-        // Enough for every popular prompt to be asked twice.
-        let requests = (self.connections as u64 * 4).max(256).min(self.requests.max(128));
+    pub(crate) async fn warm_up(
+        &self,
+        target: Target,
+        process: &Process,
+        requests: u64,
+    ) -> anyhow::Result<()> {
         self.arrivals(target, process, false).run(requests, self.connections, LIMIT).await?;
         Ok(())
     }
@@ -106,7 +107,7 @@ impl Drive {
     /// # Errors
     /// The target is gone or does not come to an end.
     pub(crate) async fn round(&self, target: Target, process: &Process) -> anyhow::Result<Round> {
-        self.warm_up(target, process).await?;
+        self.warm_up(target, process, 4 * self.connections as u64).await?;
         let before = process.cpu_seconds()?;
         let mut tally = self.send(target, process).await?;
         let cpu = process.cpu_seconds()? - before;

@@ -26,7 +26,8 @@ fn lookup(criterion: &mut Criterion) {
         let digest =
             Digest::read(Endpoint::ChatCompletions, body, &state.fingerprint_key).expect("well formed");
         let request = RouteRequest::new(&digest, TenantId::ANONYMOUS);
-        let decision = decide(&snapshot, &state, &request, now).expect("admitted");
+        let decision =
+            decide(&snapshot, &state, &request, now, &mut fastrand::Rng::with_seed(3)).expect("admitted");
         CacheKey::of(&state.fingerprint_key, &snapshot, &request, &decision.receipt)
     };
     let question = |number: usize| {
@@ -55,7 +56,8 @@ fn lookup(criterion: &mut Criterion) {
     let body = workload::chat(1 << 10);
     let digest = Digest::read(Endpoint::ChatCompletions, &body, &state.fingerprint_key).expect("well formed");
     let request = RouteRequest::new(&digest, TenantId::ANONYMOUS);
-    let receipt = decide(&snapshot, &state, &request, now).expect("admitted").receipt;
+    let receipt =
+        decide(&snapshot, &state, &request, now, &mut fastrand::Rng::with_seed(3)).expect("admitted").receipt;
     group.bench_function("key", |bencher| {
         bencher.iter(|| CacheKey::of(&state.fingerprint_key, &snapshot, black_box(&request), &receipt));
     });

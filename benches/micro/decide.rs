@@ -31,6 +31,7 @@ impl Scorer for Constant {
 fn rules(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decide");
     let (state, now) = state();
+    let mut rng = fastrand::Rng::with_seed(7);
     let body = workload::chat(1 << 10);
     let digest = Digest::read(Endpoint::ChatCompletions, &body, &state.fingerprint_key).expect("well formed");
     let mut request = RouteRequest::new(&digest, TenantId::ANONYMOUS);
@@ -38,7 +39,7 @@ fn rules(criterion: &mut Criterion) {
     for count in [1, 20, 200] {
         let snapshot = workload::policy(&state, count, Arc::new(Constant));
         group.bench_function(BenchmarkId::new("rules", count), |bencher| {
-            bencher.iter(|| decide(black_box(&snapshot), &state, black_box(&request), now));
+            bencher.iter(|| decide(black_box(&snapshot), &state, black_box(&request), now, &mut rng));
         });
     }
     group.finish();
@@ -47,18 +48,19 @@ fn rules(criterion: &mut Criterion) {
 fn with_scorer(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decide");
     let (state, now) = state();
+    let mut rng = fastrand::Rng::with_seed(7);
     let body = workload::chat(1 << 10);
     let digest = Digest::read(Endpoint::ChatCompletions, &body, &state.fingerprint_key).expect("well formed");
     let request = RouteRequest::new(&digest, TenantId::ANONYMOUS);
     let snapshot = workload::policy(&state, 20, Arc::new(router_classifiers::StructureScorer));
     group.bench_function("structure", |bencher| {
-        bencher.iter(|| decide(black_box(&snapshot), &state, black_box(&request), now));
+        bencher.iter(|| decide(black_box(&snapshot), &state, black_box(&request), now, &mut rng));
     });
     group.bench_function("whole", |bencher| {
         bencher.iter(|| {
             let digest = Digest::read(Endpoint::ChatCompletions, black_box(&body), &state.fingerprint_key)
                 .expect("well formed");
-            decide(&snapshot, &state, &RouteRequest::new(&digest, TenantId::ANONYMOUS), now)
+            decide(&snapshot, &state, &RouteRequest::new(&digest, TenantId::ANONYMOUS), now, &mut rng)
         });
     });
     group.finish();

@@ -3,3 +3,4 @@
 pub mod complexity;
 pub mod curve;
 pub mod plot;
+pub mod volatility;

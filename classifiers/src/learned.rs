@@ -11,7 +11,7 @@ pub mod artifact;
 pub mod calibrate;
 pub mod features;
 pub mod gate;
-mod ridge;
+pub(crate) mod ridge;
 pub mod train;
 
 use std::fmt;

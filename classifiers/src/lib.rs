@@ -16,7 +16,9 @@ pub mod heuristic;
 pub mod learned;
 mod shuffle;
 pub mod text;
+pub mod volatility;
 pub mod weights;
 
 pub use heuristic::StructureScorer;
 pub use learned::LearnedScorer;
+pub use volatility::VolatilityScorer;

@@ -10,3 +10,4 @@ mod word;
 pub use reader::{HEAD_BYTES, TAIL_BYTES, read, window};
 pub use shape::Shape;
 pub use word::Word;
+pub(crate) use word::WordHash;

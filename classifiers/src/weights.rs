@@ -64,7 +64,9 @@ pub enum ArtifactError {
         expected: u16,
     },
     /// Fitted on other features than this build computes.
-    #[error("weights were fitted on feature map {found}, this build computes feature map {expected}: train them again")]
+    #[error(
+        "weights were fitted on feature map {found}, this build computes feature map {expected}: train them again"
+    )]
     FeatureMap {
         /// The file's feature map.
         found: u16,
@@ -93,7 +95,8 @@ impl Kind {
         if bytes.len() > MAX_BYTES {
             return Err(ArtifactError::TooLarge(bytes.len()));
         }
-        let foreign = || ArtifactError::Foreign { expected: String::from_utf8_lossy(&self.magic).into_owned() };
+        let foreign =
+            || ArtifactError::Foreign { expected: String::from_utf8_lossy(&self.magic).into_owned() };
         let (header, body) = bytes.split_at_checked(HEADER).ok_or_else(foreign)?;
         let mut header = Input::new(header);
         if header.array::<4>()? != self.magic {

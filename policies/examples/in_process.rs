@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Once: the state outlives every policy; the live policy can be reloaded or watched.
     let state = Arc::new(State::new(Instant::now(), (fastrand::u64(..), fastrand::u64(..))));
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/policy.toml");
-    let setup = Setup::new(Arc::clone(&state), Arc::new(StructureScorer::default()), Vec::new());
+    let setup = Setup::new(Arc::clone(&state), Arc::new(StructureScorer), Vec::new());
     let (policy, _warnings) =
         Live::open(Origin::File(path.into()), setup).map_err(|errors| format!("{}", errors[0]))?;
 

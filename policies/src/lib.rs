@@ -47,7 +47,10 @@ pub use fault::Fault;
 pub use file::*;
 pub use live::{Live, Origin, Reloaded, Setup, read_text};
 pub use secret::{ProcessSecrets, SecretFault, SecretRef, SecretSource};
-pub use settings::{LimitsSection, LogLevel, LogSection, ProxyFile, Settings, TlsFiles, TlsSection};
+pub use settings::{
+    LimitsSection, LogLevel, LogSection, ProxyFile, Records, RecordsSection, Settings, TlsFiles, TlsSection,
+    WhenFull,
+};
 pub use source::{At, MAX_FILE_BYTES, Source, Span};
 pub use table::Named;
 pub use watch::{Watch, WatchFault, watch};

@@ -3,6 +3,9 @@
 //! [`ProxyFile`] is what was typed, [`Settings`] what runs, with the defaults filled in.
 
 mod listen;
+mod records;
+
+pub use records::{Records, RecordsSection, WhenFull};
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -87,6 +90,10 @@ pub struct LimitsSection {
     pub body_idle: Option<At<Duration>>,
     /// Until a caller who does not read takes the next piece of an answer.
     pub write_stall: Option<At<Duration>>,
+    /// Requests at providers at a time.
+    pub max_in_flight: Option<At<u64>>,
+    /// Requests that wait for a place among those.
+    pub max_queue: Option<At<u64>>,
 }
 
 /// `[log]`
@@ -115,12 +122,14 @@ pub struct ProxyFile {
     pub drain_deadline: Option<At<Duration>>,
     /// `[log]`
     pub log: LogSection,
+    /// `[records]`
+    pub records: Option<At<RecordsSection>>,
 }
 
 impl ProxyFile {
     /// The keys at the top level, by which the file is told from a policy.
-    pub(crate) const KEYS: [&'static str; 7] =
-        ["listen", "admin_listen", "admin_token", "tls", "limits", "drain", "log"];
+    pub(crate) const KEYS: [&'static str; 8] =
+        ["listen", "admin_listen", "admin_token", "tls", "limits", "drain", "log", "records"];
 
     /// Reads a file; what is wrong with it is in the sink.
     pub(crate) fn read(source: &Source) -> (Self, Sink) {
@@ -142,6 +151,7 @@ impl ProxyFile {
                 .section("drain", |table| table.optional("deadline", read::duration))
                 .and_then(|at| at.value),
             log: root.section("log", LogSection::read).map(|at| at.value).unwrap_or_default(),
+            records: root.section("records", RecordsSection::read),
         };
         root.finish();
         file.verify(&mut sink);
@@ -176,6 +186,8 @@ impl LimitsSection {
             header_timeout: table.optional("header_timeout", read::duration),
             body_idle: table.optional("body_idle", read::duration),
             write_stall: table.optional("write_stall", read::duration),
+            max_in_flight: table.optional("max_in_flight", read::count),
+            max_queue: table.optional("max_queue", read::count),
         }
     }
 }
@@ -227,12 +239,18 @@ pub struct Settings {
     pub log_level: LogLevel,
     /// Whether every request gets a line.
     pub log_requests: bool,
+    /// Requests at providers at a time.
+    pub max_in_flight: usize,
+    /// Requests that wait for a place among those.
+    pub max_queue: usize,
+    /// Ledger, audit and the spending of budgets; `None`: nothing is written down.
+    pub records: Option<Records>,
 }
 
 impl Default for Settings {
     /// Loopback only, 10 MiB bodies (the platform's limit), 64 KiB heads (what common servers take at most), 10,000
     /// connections, 10 s for a head, 30 s between pieces of a body, 60 s for a reader that stalls, 30 s to drain
-    /// (what Kubernetes waits), and no line per request.
+    /// (what Kubernetes waits), no line per request, 4,096 requests at providers, another 1,024 waiting, and no records.
     fn default() -> Self {
         let [listen, admin_listen] = DEFAULT_LISTENERS;
         Self {
@@ -249,6 +267,9 @@ impl Default for Settings {
             drain_deadline: Duration::from_secs(30),
             log_level: LogLevel::Info,
             log_requests: false,
+            max_in_flight: 4_096,
+            max_queue: 1_024,
+            records: None,
         }
     }
 }
@@ -304,6 +325,9 @@ impl Settings {
             drain_deadline: time(&file.drain_deadline, default.drain_deadline),
             log_level: file.log.level.as_ref().map_or(default.log_level, |at| at.value),
             log_requests: file.log.requests.as_ref().map_or(default.log_requests, |at| at.value),
+            max_in_flight: whole(&limits.max_in_flight, default.max_in_flight),
+            max_queue: whole(&limits.max_queue, default.max_queue),
+            records: file.records.as_ref().and_then(|records| records.value.settings(folder)),
         }
     }
 }

@@ -22,5 +22,5 @@ pub use crate::demo::demo;
 /// The scorer that is built in.
 #[must_use]
 pub fn scorer() -> Arc<dyn Scorer> {
-    Arc::new(router_classifiers::StructureScorer::default())
+    Arc::new(router_classifiers::StructureScorer)
 }

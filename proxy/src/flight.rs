@@ -224,10 +224,9 @@ impl Member {
 
 impl Drop for Member {
     fn drop(&mut self) {
-        if self.flight.members.fetch_sub(1, Ordering::AcqRel) == 1 {
-            if let Some(task) = self.flight.task.get() {
-                task.abort();
-            }
+        let last = self.flight.members.fetch_sub(1, Ordering::AcqRel) == 1;
+        if let Some(task) = self.flight.task.get().filter(|_| last) {
+            task.abort();
         }
     }
 }

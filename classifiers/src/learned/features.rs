@@ -38,6 +38,9 @@ const MINOR: f32 = 0.5;
 /// Endings are taken from words longer than this, where they tell `-tion` from `-ing`.
 const ENDING_FROM: u32 = 6;
 
+/// The bytes of an ending that are used.
+const LAST_THREE: u32 = 0xff_ffff;
+
 /// Receives the features of one prompt.
 pub(crate) trait Visit {
     /// One hashed feature, seen for the first time in this prompt. `value` carries the sign.
@@ -69,15 +72,24 @@ const NEIGHBOUR: u64 = 0xff51_afd7_ed55_8ccd;
 const DISTANT: u64 = 0xc4ce_b9fe_1a85_ec53;
 const ENDING: u64 = 0xd6e8_feb8_6659_fd93;
 
+fn familiar_bucket(alone: u64) -> usize {
+    (alone >> (64 - FAMILIAR_BITS)) as usize
+}
+
+/// The gate's bucket of a word.
+pub(crate) fn familiar(word: Word) -> usize {
+    familiar_bucket((u64::from(word.hash) | 1 << 32).wrapping_mul(ALONE))
+}
+
 impl<V: Visit> Grams<'_, V> {
     #[inline]
     fn push(&mut self, word: Word) {
         let hash = u64::from(word.hash) | 1 << 32;
         let alone = hash.wrapping_mul(ALONE);
-        self.visitor.word((alone >> (64 - FAMILIAR_BITS)) as usize);
+        self.visitor.word(familiar_bucket(alone));
         self.gram(alone, 1.0);
         if word.len >= ENDING_FROM {
-            self.gram(u64::from(word.ending).wrapping_mul(ENDING), MINOR);
+            self.gram(u64::from(word.ending & LAST_THREE).wrapping_mul(ENDING), MINOR);
         }
         let second = hash.wrapping_mul(SECOND);
         if self.neighbour != 0 {

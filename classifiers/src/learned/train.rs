@@ -15,6 +15,9 @@ use crate::weights::{Provenance, fnv1a, fnv1a_from};
 /// Parts for the held-out predictions that everything is calibrated on.
 pub const INNER_FOLDS: usize = 4;
 
+/// λ. Flat between 4 and 10 from 700 to 14,000 rows (5-fold APGR on MMLU, MMLU-Pro and MATH moves by less than 0.004).
+const PENALTY: f64 = 6.0;
+
 /// An assumed score stands for the mean of many answers, where an observed one is a single answer with all its luck.
 const ASSUMED_WEIGHT: f64 = 8.0;
 
@@ -143,7 +146,7 @@ impl Corpus {
 
     fn solve(&self, rows: &[usize], target: fn(&Label) -> Option<f64>) -> Head {
         let weight = |row: usize| if self.labels[row].assumed { ASSUMED_WEIGHT } else { 1.0 };
-        ridge::solve(&self.matrix, rows, |row| (target(&self.labels[row]).unwrap_or(0.0), weight(row)))
+        ridge::solve(&self.matrix, rows, PENALTY, |row| (target(&self.labels[row]).unwrap_or(0.0), weight(row)))
     }
 
     /// Each row with the raw score of a head that has not seen it.
@@ -224,7 +227,7 @@ fn gain_curve(observed: &[(f64, f64)], held_out: &[(usize, f64)]) -> Curve {
 }
 
 /// One byte a weight. Full scale is the largest weight but for one in 2,000, which is cut: rare words carry the extremes.
-fn quantise(weights: &[f32]) -> (f32, Vec<i8>) {
+pub(crate) fn quantise(weights: &[f32]) -> (f32, Vec<i8>) {
     let mut sizes: Vec<f32> = weights.iter().map(|weight| weight.abs()).filter(|size| *size > 0.0).collect();
     sizes.sort_by(f32::total_cmp);
     let full = sizes.get(sizes.len().saturating_sub(1 + sizes.len() / 2000)).copied().unwrap_or(1.0);

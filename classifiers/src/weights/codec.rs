@@ -74,7 +74,8 @@ impl<'a> Input<'a> {
     /// A curve.
     pub(crate) fn curve(&mut self) -> Result<Curve, ArtifactError> {
         let len = self.length()?.min(MAX_KNOTS + 1);
-        let knots = (0..len).map(|_| Ok((self.float()?, self.float()?))).collect::<Result<_, ArtifactError>>()?;
+        let knots =
+            (0..len).map(|_| Ok((self.float()?, self.float()?))).collect::<Result<_, ArtifactError>>()?;
         Curve::try_new(knots).map_err(ArtifactError::Malformed)
     }
 

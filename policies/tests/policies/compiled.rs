@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use router_core::keyring::Found;
 use router_core::{
-    Bands, Capabilities, Capability, Endpoint, Facts, ModelId, Objective, OutOfDomain, Placement, Pricing,
-    ProfileIndex, Requested, Snapshot, TenantId, TokenPrice, UpstreamModel, Usd,
+    Bands, Capabilities, Capability, Endpoint, Facts, KeyHash, ModelId, Objective, OutOfDomain, Placement,
+    PriceSource, Pricing, ProfileIndex, Requested, Snapshot, TenantId, TokenPrice, UpstreamModel, Usd,
 };
 use router_policies::describe;
 
@@ -172,15 +173,15 @@ fn rules_match_what_they_state() {
 #[test]
 fn tenants_are_known_by_the_hash_of_their_key() {
     let snapshot = snapshot_of(EVERY_KEY);
-    let hash = |hex: &str| {
-        let byte = |at: usize| u8::from_str_radix(&hex[at * 2..at * 2 + 2], 16).unwrap();
-        std::array::from_fn(byte)
+    let now = std::time::SystemTime::now();
+    let second = "sha256:fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9";
+    let Found::Valid(key) = snapshot.tenants.authenticate(&KeyHash::parse(second).unwrap(), now) else {
+        panic!("the key is not known")
     };
-    let second = hash("fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9");
-    let tenant = snapshot.tenants.authenticate(&second).unwrap();
+    let tenant = snapshot.tenants.tenant(key.tenant).unwrap();
     assert_eq!(&*tenant.name, "team-a");
     assert_eq!(tenant.tags, [("cost-centre".into(), "4711".into())]);
-    assert!(snapshot.tenants.authenticate(&[0; 32]).is_none());
+    assert_eq!(snapshot.tenants.authenticate(&KeyHash::new([0; 32]), now), Found::Unknown);
     assert_eq!(snapshot.anonymous(), None);
 }
 

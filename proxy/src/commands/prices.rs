@@ -53,7 +53,11 @@ fn print_all(catalogue: &Catalogue, json: bool) {
             per_million(prices.output)
         );
     }
-    println!("{} models, dollars per million tokens in and out, {}", catalogue.entries().len(), catalogue.as_of());
+    println!(
+        "{} models, dollars per million tokens in and out, {}",
+        catalogue.entries().len(),
+        catalogue.as_of()
+    );
 }
 
 fn print_entry(catalogue: &Catalogue, entry: &Entry, exact: bool) {

@@ -1,0 +1,80 @@
+//! What the volatility model sees of a question: words, pairs of neighbours, endings and cue classes, hashed.
+
+use super::cues::{self, Cues};
+use crate::learned::features;
+use crate::text::{self, Shape, Word};
+
+/// Version of the feature map.
+pub(super) const FEATURE_MAP: u16 = 1;
+
+/// 2¹⁵ buckets of three bytes; 3,600 short questions touch most of them once.
+const BUCKET_BITS: u32 = 15;
+
+/// Number of buckets.
+pub(super) const BUCKETS: usize = 1 << BUCKET_BITS;
+
+/// Weight of an ending against a word.
+const MINOR: f32 = 0.5;
+
+/// Endings are taken from words of at least this length.
+const ENDING_FROM: u32 = 6;
+
+/// Receives the features of one question.
+pub(super) trait Visit {
+    /// One hashed feature, seen for the first time in this question. `value` carries the sign.
+    fn gram(&mut self, bucket: usize, value: f32);
+    /// One word as the gate's bucket.
+    fn word(&mut self, bucket: usize);
+}
+
+/// Shows every feature of `question` to `visitor`.
+pub(super) fn visit(question: &str, visitor: &mut impl Visit) -> (Shape, Cues) {
+    let mut grams = Grams { seen: [0; BUCKETS / 64], visitor, previous: START, cues: Cues::default() };
+    let shape = text::read(question, |word| grams.push(word));
+    (shape, grams.cues)
+}
+
+/// Stands before the first word, so that how a question begins is a pair.
+const START: u64 = 1 << 40;
+
+/// Odd multipliers for the places a word can have, as in the complexity features.
+const ALONE: u64 = 0x9e37_79b9_7f4a_7c15;
+const FIRST: u64 = 0xff51_afd7_ed55_8ccd;
+const SECOND: u64 = 0x94d0_49bb_1331_11eb;
+const ENDING: u64 = 0xd6e8_feb8_6659_fd93;
+const CUE: u64 = 0xc4ce_b9fe_1a85_ec53;
+
+struct Grams<'a, V> {
+    seen: [u64; BUCKETS / 64],
+    visitor: &'a mut V,
+    previous: u64,
+    cues: Cues,
+}
+
+impl<V: Visit> Grams<'_, V> {
+    fn push(&mut self, word: Word) {
+        self.visitor.word(features::familiar(word));
+        let hash = u64::from(word.hash) | 1 << 32;
+        self.gram(hash.wrapping_mul(ALONE), 1.0);
+        self.gram(self.previous.wrapping_mul(FIRST).wrapping_add(hash.wrapping_mul(SECOND)), 1.0);
+        if word.len >= ENDING_FROM {
+            self.gram(u64::from(word.ending & 0xff_ffff).wrapping_mul(ENDING), MINOR);
+        }
+        if let Some(class) = cues::class(word)
+            && self.cues.note(class)
+        {
+            self.gram((class as u64 + 1).wrapping_mul(CUE), 1.0);
+        }
+        self.previous = hash;
+    }
+
+    fn gram(&mut self, hash: u64, size: f32) {
+        let bucket = (hash >> (64 - BUCKET_BITS)) as usize;
+        let (slot, bit) = (bucket / 64, 1 << (bucket % 64));
+        if self.seen[slot] & bit == 0 {
+            self.seen[slot] |= bit;
+            let negative = hash >> (63 - BUCKET_BITS) & 1 == 1;
+            self.visitor.gram(bucket, if negative { -size } else { size });
+        }
+    }
+}
