@@ -92,6 +92,9 @@ const DAY_FROM: f32 = 0.35;
 /// From this probability on an answer is kept for days. High, because a wrong "never" is stale for a week.
 const NEVER_FROM: f32 = 0.7;
 
+/// From this unfamiliarity on the model's suspicion means nothing either; between 1 and this it still counts, for caution.
+const FAR: f32 = 4.0;
+
 /// Judges questions. Pure, bounded time, no allocation.
 #[derive(Clone)]
 pub struct VolatilityScorer {
@@ -146,10 +149,10 @@ pub(crate) const NEVER: usize = 2;
 impl Artifact {
     fn interpret(&self, raw: [f32; HEADS], unfamiliarity: f32, now: bool) -> Judgement {
         let [within_day, within_week, never] = std::array::from_fn(|at| self.heads[at].probability.at(raw[at]));
-        let outside = unfamiliarity > 1.0;
-        let volatility = if raw[WEEK] >= self.flag_from {
+        let flagged = raw[WEEK] >= self.flag_from && unfamiliarity <= FAR;
+        let volatility = if flagged {
             if within_day >= DAY_FROM { Volatility::Day } else { Volatility::Week }
-        } else if outside {
+        } else if unfamiliarity > 1.0 {
             if now { Volatility::Week } else { Volatility::Unsure }
         } else if never >= NEVER_FROM {
             Volatility::Never

@@ -1,10 +1,17 @@
 //! What is counted about one request, exactly once.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::header::HeaderValue;
+use jiff::Timestamp;
+use router_core::KeyId;
+use router_core::limit::{Permit, Standing};
 
+use crate::books::Books;
+use crate::gate::Place;
+use crate::ledger::Entry;
 use crate::metrics::Metrics;
 
 /// The label of what the policy does not name.
@@ -20,7 +27,27 @@ pub struct Account {
     logged: Option<HeaderValue>,
     arrived: Instant,
     outcome: OnceLock<&'static str>,
+    books: Arc<Books>,
+    /// Tokens of all its attempts.
+    tokens: AtomicU64,
+    docket: Mutex<Docket>,
 }
+
+/// What a request holds and leaves behind.
+#[derive(Debug, Default)]
+struct Docket {
+    /// Its line in the ledger.
+    entry: Option<Box<Entry>>,
+    /// What it took of its quotas.
+    permit: Option<Permit>,
+    /// Where these stand, for its headers.
+    standing: Option<Standings>,
+    /// Its place at the gate.
+    place: Option<Place>,
+}
+
+/// Where the tightest quotas on requests and on tokens stand.
+pub type Standings = (Option<Standing>, Option<Standing>);
 
 impl Account {
     /// Opens the account of a request that came in at `arrived`. With the id in `logged` it gets a log line.
@@ -30,6 +57,7 @@ impl Account {
         endpoint: &'static str,
         arrived: Instant,
         logged: Option<HeaderValue>,
+        books: &Arc<Books>,
     ) -> Self {
         metrics.in_flight.inc();
         Self {
@@ -39,7 +67,74 @@ impl Account {
             logged,
             arrived,
             outcome: OnceLock::new(),
+            books: Arc::clone(books),
+            tokens: AtomicU64::new(0),
+            docket: Mutex::default(),
         }
+    }
+
+    /// Nothing under the lock can leave a docket half written.
+    fn docket(&self) -> MutexGuard<'_, Docket> {
+        self.docket.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins its line in the ledger, where one is kept.
+    pub fn enter(&self, id: &HeaderValue, tenant: &str, key: Option<KeyId>) {
+        if self.books.keep_ledger() {
+            let receipt = id.to_str().unwrap_or_default();
+            let key = key.map(|key| key.to_string()).unwrap_or_default();
+            self.docket().entry = Some(Box::new(Entry::begin(Timestamp::now(), receipt, tenant, &key)));
+        }
+    }
+
+    /// Changes its line in the ledger, where there is one.
+    pub fn write(&self, change: impl FnOnce(&mut Entry)) {
+        if let Some(entry) = &mut self.docket().entry {
+            change(entry);
+        }
+    }
+
+    /// Takes charge of what the request took of its quotas.
+    pub fn hold_permit(&self, permit: Permit, now: Instant) {
+        let standing = (permit.requests(now), permit.tokens(now));
+        let mut docket = self.docket();
+        (docket.permit, docket.standing) = (Some(permit), Some(standing));
+    }
+
+    /// Says where its quotas stand.
+    pub fn stand(&self, standing: Standings) {
+        self.docket().standing = Some(standing);
+    }
+
+    /// Where its quotas stand, where any apply.
+    #[must_use]
+    pub fn standings(&self) -> Standings {
+        self.docket().standing.unwrap_or_default()
+    }
+
+    /// Takes charge of its place at the gate.
+    pub fn hold_place(&self, place: Place) {
+        self.docket().place = Some(place);
+    }
+
+    /// Gives back what it holds, and writes its line.
+    fn leave(&self, outcome: &'static str, elapsed: Duration) {
+        let Docket { entry, permit, place, .. } = std::mem::take(&mut *self.docket());
+        drop(place);
+        let used = self.tokens.load(Ordering::Relaxed);
+        if let Some(permit) = permit {
+            permit.correct(used, Instant::now());
+        }
+        if let Some(mut entry) = entry {
+            entry.outcome = outcome.into();
+            entry.duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+            self.books.enter(*entry);
+        }
+    }
+
+    /// Counts tokens that a provider has charged for.
+    pub fn count_tokens(&self, tokens: u64) {
+        self.tokens.fetch_add(tokens, Ordering::Relaxed);
     }
 
     /// Says who asked, once that is known. The first word counts.
@@ -73,6 +168,7 @@ impl Account {
         self.metrics.in_flight.dec();
         let elapsed = self.arrived.elapsed();
         self.metrics.finished(self.endpoint, self.tenant(), outcome, elapsed);
+        self.leave(outcome, elapsed);
         if let Some(id) = &self.logged {
             let (endpoint, tenant, seconds) = (self.endpoint, self.tenant(), elapsed.as_secs_f64());
             tracing::info!(

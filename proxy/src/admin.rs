@@ -2,6 +2,7 @@
 
 mod access;
 mod feedback;
+mod money;
 mod page;
 mod providers;
 

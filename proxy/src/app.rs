@@ -8,8 +8,10 @@ use http::header::{HeaderMap, HeaderValue};
 use router_core::{Snapshot, State};
 use router_policies::Live;
 
+use crate::books::Books;
 use crate::flight::Flights;
 use crate::front;
+use crate::gate::Gate;
 use crate::handler::body::BodyLimits;
 use crate::headers::{lossy_value, name};
 use crate::metrics::Metrics;
@@ -39,8 +41,12 @@ pub struct App {
     pub log_requests: bool,
     /// Limits on request bodies.
     pub body_limits: BodyLimits,
-    /// Requests in flight at most.
+    /// Who may go to a provider, and who waits.
+    pub gate: Arc<Gate>,
+    /// Requests in flight at most, those that wait and those answered from the cache included.
     pub max_in_flight: i64,
+    /// Ledger, audit and spending.
+    pub books: Arc<Books>,
     /// How the process comes to rest.
     pub drain: Arc<Drain>,
     /// How long open requests may take to end.
@@ -70,6 +76,9 @@ impl App {
         }
         if self.metrics.in_flight.get() > self.max_in_flight {
             return Err(Refusal::Overloaded);
+        }
+        if !self.books.admit() {
+            return Err(Refusal::Unrecorded);
         }
         front::refuse_loop(headers, &self.via_name)
     }

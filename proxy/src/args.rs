@@ -36,6 +36,59 @@ pub enum Command {
     Key(Key),
     /// Look up the built-in prices.
     Prices(Prices),
+    /// Sum up the ledger: spending, baseline and savings by cause.
+    Report(Report),
+    /// Remove what the records hold about a tenant or a user.
+    Forget(Forget),
+}
+
+/// Options of `report`.
+#[derive(Debug, Args)]
+pub struct Report {
+    /// What to group by: tenant, key, user, model, provider, day, month, outcome, cache, tag:NAME.
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub by: Vec<String>,
+    /// From this time on: 2027-01-01, 2027-01-01T12:00:00Z, or how long ago: 7d.
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Before this time.
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// Of this tenant only.
+    #[arg(long, value_name = "T")]
+    pub tenant: Option<String>,
+    /// The proxy file of the router, which says where its records are.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The folder of the records.
+    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    pub records: Option<PathBuf>,
+    /// Print comma-separated values.
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
+    /// Print one JSON object on stdout and nothing else there.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `forget`.
+#[derive(Debug, Args)]
+pub struct Forget {
+    /// The tenant; with --user, the tenant that means this user.
+    #[arg(long, value_name = "T")]
+    pub tenant: Option<String>,
+    /// The user, as requests named them in x-router-tags: user=…
+    #[arg(long, value_name = "U")]
+    pub user: Option<String>,
+    /// The proxy file of the router, which says where its records are.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The folder of the records.
+    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    pub records: Option<PathBuf>,
+    /// Print one JSON object on stdout and nothing else there.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What `key` does.

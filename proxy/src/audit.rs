@@ -83,6 +83,13 @@ pub enum What {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         culprit: Option<Box<str>>,
     },
+    /// A budget reached a level at which to alert.
+    BudgetAlert {
+        /// Its name.
+        budget: Box<str>,
+        /// The level, in dollars.
+        level_usd: Box<str>,
+    },
     /// A tenant or user was removed from the records.
     Forgot {
         /// How many entries.

@@ -3,8 +3,10 @@
 mod check;
 pub mod eval;
 mod explain;
+mod forget;
 pub mod key;
 mod prices;
+mod report;
 mod serve;
 pub mod train;
 
@@ -14,7 +16,9 @@ use router_core::Scorer;
 
 pub use check::check;
 pub use explain::explain;
+pub use forget::forget;
 pub use prices::prices;
+pub use report::report;
 pub use serve::{Signals, listen, run, runtime, serve};
 
 pub use crate::demo::demo;

@@ -1,5 +1,6 @@
 //! The way of one request: understood, decided, looked up, sent, answered.
 
+mod allowance;
 mod answer;
 mod attempt;
 pub mod body;
@@ -10,22 +11,27 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
-use http::header::HeaderValue;
+use http::header::{self, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
+use router_core::budget::Spender;
+use router_core::keyring::Key;
 use router_core::{
-    CacheKey, Candidate, Decision, Dialect, Digest, Domain, Endpoint, Entry, ModelId, Receipt, Rejection,
-    RouteRequest, Snapshot, TenantId, decide,
+    CacheKey, Candidate, Decision, Dialect, Digest, Domain, Endpoint, Entry as StoredAnswer, Fault, ModelId,
+    Receipt, Rejection, RouteRequest, Snapshot, TenantId, decide,
 };
 
 use crate::account::{Account, OTHER, Stopwatch};
 use crate::app::App;
+use crate::audit::What;
 use crate::auth;
 use crate::cached;
+use crate::cors;
 use crate::flight::FlightKey;
 use crate::front;
 use crate::headers::name;
+use crate::ledger::{BaselineMethod, CacheResult, Entry};
 use crate::models;
 use crate::outcomes::{self, Outcome, Remembered, Source};
 use crate::payload::Payload;
@@ -41,7 +47,13 @@ pub async fn handle(app: Arc<App>, request: Request<Incoming>) -> Response<Paylo
     let dialect = dialect(&request);
     let endpoint = Endpoint::from_path(request.uri().path());
     let label = endpoint.map_or(OTHER, Endpoint::as_str);
-    let account = Arc::new(Account::open(&app.metrics, label, arrived, app.log_requests.then(|| id.clone())));
+    let account = Arc::new(Account::open(
+        &app.metrics,
+        label,
+        arrived,
+        app.log_requests.then(|| id.clone()),
+        &app.books,
+    ));
     let mut response = match route(&app, endpoint, request, &account, &id).await {
         Ok(response) => response,
         Err(refusal) => {
@@ -49,6 +61,7 @@ pub async fn handle(app: Arc<App>, request: Request<Incoming>) -> Response<Paylo
             refusal.respond(dialect)
         }
     };
+    respond::standings(response.headers_mut(), account.standings());
     response.headers_mut().insert(name::REQUEST_ID, id);
     response
 }
@@ -70,6 +83,41 @@ async fn route(
     id: &HeaderValue,
 ) -> Result<Response<Payload>, Refusal> {
     front::inspect(&request)?;
+    let origin = match cors::admit(&app.snapshot(), request.headers()) {
+        Ok(origin) => origin,
+        Err(refusal) => {
+            let what = What::Denied {
+                tenant: account.tenant().into(),
+                key: Box::default(),
+                code: refusal.code().into(),
+                rule: None,
+            };
+            app.books.note("caller", what);
+            return Err(refusal);
+        }
+    };
+    let Some(origin) = origin else { return dispatch(app, endpoint, request, account, id).await };
+    let mut response = if cors::is_preflight(&request) {
+        account.close("ok");
+        cors::preflight(request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS))
+    } else {
+        let dialect = dialect(&request);
+        dispatch(app, endpoint, request, account, id).await.unwrap_or_else(|refusal| {
+            account.close(refusal.outcome());
+            refusal.respond(dialect)
+        })
+    };
+    cors::allow(response.headers_mut(), origin);
+    Ok(response)
+}
+
+async fn dispatch(
+    app: &Arc<App>,
+    endpoint: Option<Endpoint>,
+    request: Request<Incoming>,
+    account: &Arc<Account>,
+    id: &HeaderValue,
+) -> Result<Response<Payload>, Refusal> {
     let method = request.method();
     let path = request.uri().path();
     match (endpoint, method) {
@@ -95,6 +143,12 @@ struct Passage {
     account: Arc<Account>,
     id: HeaderValue,
     tenant: TenantId,
+    /// The caller's key, where money is counted.
+    spender: Spender,
+    /// Tags of tenant and request.
+    tags: Arc<[(Box<str>, Box<str>)]>,
+    /// Whether budgets that send their requests elsewhere let this one pass: it is there already.
+    lenient: bool,
     head: Parts,
     body: Bytes,
     digest: Digest,
@@ -112,24 +166,41 @@ async fn forward(
     let mut watch = Stopwatch::new(account.arrived());
     let snapshot = app.snapshot();
     let (head, incoming) = request.into_parts();
-    let caller = auth::authenticate(&snapshot, &head.headers, SystemTime::now())?;
+    let caller = auth::authenticate(&snapshot, &head.headers, SystemTime::now()).map_err(|stranger| {
+        let key = stranger.expired.map(|key| key.to_string().into());
+        app.books.note("caller", What::UnknownKey { key });
+        Refusal::from(stranger)
+    })?;
     account.of_tenant(caller.name());
     app.admit(&head.headers)?;
     let wishes = Wishes::read(&head.headers)?;
     let body = watch.wait(body::read(incoming, &head.headers, &app.body_limits)).await?;
     let digest = Digest::read(endpoint, &body, &app.state.fingerprint_key)?;
-    let decided = decided(app, &snapshot, &wishes.request(&digest, caller.tenant, caller.known));
+    let request = wishes.request(&digest, caller.tenant, caller.known);
+    let tags = tags(&request);
+    let spender = caller.spender();
+    account.enter(id, caller.known.map_or("", |tenant| &tenant.name), caller.key.map(|key| key.hash.id()));
+    account.write(|entry| note(entry, &request));
+    let decided = decided(app, &snapshot, &request);
+    let tenant = caller.tenant;
     // What the decision looked at in the headers goes on with the request.
+    drop(request);
     drop(wishes);
     let (decision, key) = match decided {
         Ok(decided) => decided,
-        Err(rejection) => return Ok(reject(&snapshot, account, endpoint, rejection)),
+        Err(rejection) => {
+            note_rejection(app, account, &snapshot, caller.key, &rejection);
+            return Ok(reject(&snapshot, account, endpoint, rejection));
+        }
     };
     let passage = Passage {
         app: Arc::clone(app),
         account: Arc::clone(account),
         id: id.clone(),
-        tenant: caller.tenant,
+        tenant,
+        spender,
+        tags,
+        lenient: false,
         snapshot: Arc::clone(&snapshot),
         head,
         body,
@@ -137,6 +208,7 @@ async fn forward(
         decision,
         key,
     };
+    passage.take_quota().inspect_err(|refusal| passage.note_denial(refusal))?;
     if let Some(response) = passage.look_up(&watch) {
         return Ok(response);
     }
@@ -144,6 +216,40 @@ async fn forward(
         Some(key) => share::share(passage, key, watch).await,
         None => passage.send(&mut watch).await,
     }
+}
+
+/// Tags of tenant and request, for quotas and budgets.
+fn tags(request: &RouteRequest<'_>) -> Arc<[(Box<str>, Box<str>)]> {
+    request.tags.iter().map(|(key, value)| (Box::from(*key), Box::from(*value))).collect()
+}
+
+/// Says in the ledger what the caller says. The tenant's own tags come first, and count.
+fn note(entry: &mut Entry, request: &RouteRequest<'_>) {
+    for (key, value) in request.tags.iter().rev() {
+        entry.tags.insert((*key).into(), (*value).into());
+    }
+    entry.user = entry.tags.get("user").cloned();
+}
+
+/// Says in the audit that the policy has refused a request.
+fn note_rejection(
+    app: &App,
+    account: &Account,
+    snapshot: &Snapshot,
+    key: Option<&Key>,
+    rejection: &Rejection,
+) {
+    if rejection.reason.fault() != Fault::Policy {
+        return;
+    }
+    let rule = rejection.receipt.rule.and_then(|rule| snapshot.rule(rule));
+    let what = What::Denied {
+        tenant: account.tenant().into(),
+        key: key.map(|key| key.hash.id().to_string().into()).unwrap_or_default(),
+        code: rejection.reason.code().into(),
+        rule: rule.map(|rule| rule.name.clone()),
+    };
+    app.books.note("caller", what);
 }
 
 /// Decides, and names the answer's place in the cache.
@@ -193,6 +299,9 @@ impl Passage {
             return None;
         };
         let response = self.find(key, watch);
+        if response.is_none() {
+            self.account.write(|entry| entry.cache = CacheResult::Miss);
+        }
         lookups(if response.is_some() { "hit" } else { "miss" });
         response
     }
@@ -212,7 +321,7 @@ impl Passage {
     fn respond_cached(
         &self,
         mut response: Response<Payload>,
-        entry: &Entry,
+        entry: &StoredAnswer,
         key: CacheKey,
         watch: &Stopwatch,
     ) -> Response<Payload> {
@@ -220,6 +329,7 @@ impl Passage {
             let bill = Bill::new(&self.snapshot, candidate, self.digest.prompt_tokens);
             bill.charge_baseline(&self.app.metrics, self.account.tenant(), usage);
         }
+        self.write_cached(CacheResult::Hit, entry);
         self.remember(entry.model, Some(key));
         let own = watch.own();
         let headers = response.headers_mut();
@@ -229,6 +339,23 @@ impl Passage {
         self.app.metrics.overhead.with_label_values(&["hit"]).observe(own.as_secs_f64());
         self.account.close("ok");
         response
+    }
+
+    /// Says in the ledger that a stored or shared answer was served.
+    fn write_cached(&self, result: CacheResult, stored: &StoredAnswer) {
+        self.account.write(|entry| {
+            entry.cache = result;
+            if let Some((model, provider)) = self.snapshot.target(stored.model) {
+                (entry.model, entry.provider) = (model.name.clone(), provider.name.clone());
+            }
+            if let (Some(usage), Some(candidate)) = (&stored.usage, self.decision.candidates.first()) {
+                let bill = Bill::new(&self.snapshot, candidate, self.digest.prompt_tokens);
+                entry.baseline = bill.baseline(usage).0;
+                if entry.baseline.is_some() {
+                    entry.baseline_method = BaselineMethod::StoredTokens;
+                }
+            }
+        });
     }
 
     /// Under which key the request may share a call: where its answer may be cached, written and read.

@@ -42,6 +42,18 @@ pub mod name {
     pub const TAGS: HeaderName = HeaderName::from_static("x-router-tags");
     /// In a request: how long the answer may be kept.
     pub const CACHE_TTL: HeaderName = HeaderName::from_static("x-router-cache-ttl");
+    /// The quota on requests: limit, what is left, and when it is whole again.
+    pub const RATE_LIMIT_REQUESTS: [HeaderName; 3] = [
+        HeaderName::from_static("x-ratelimit-limit-requests"),
+        HeaderName::from_static("x-ratelimit-remaining-requests"),
+        HeaderName::from_static("x-ratelimit-reset-requests"),
+    ];
+    /// The quota on tokens.
+    pub const RATE_LIMIT_TOKENS: [HeaderName; 3] = [
+        HeaderName::from_static("x-ratelimit-limit-tokens"),
+        HeaderName::from_static("x-ratelimit-remaining-tokens"),
+        HeaderName::from_static("x-ratelimit-reset-tokens"),
+    ];
     /// Tells the SDKs whether asking again can help.
     pub const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
     /// Like `retry-after`, in milliseconds.

@@ -16,6 +16,8 @@ fn main() -> ExitCode {
         Command::Eval(Eval::Complexity(options)) => commands::eval::complexity(&options),
         Command::Key(Key::New(options)) => commands::key::new(&options),
         Command::Prices(options) => commands::prices(&options),
+        Command::Report(options) => commands::report(&options),
+        Command::Forget(options) => commands::forget(&options),
         Command::Train(Train::Complexity(options)) => commands::train::complexity(&options),
     };
     match result {

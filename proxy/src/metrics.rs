@@ -73,6 +73,24 @@ pub struct Metrics {
     pub usage_estimated: IntCounterVec,
     /// `in_flight_requests`
     pub in_flight: IntGauge,
+    /// `rate_limited_total{quota}`
+    pub rate_limited: IntCounterVec,
+    /// `budget_denials_total{budget}`
+    pub budget_denials: IntCounterVec,
+    /// `budget_alerts_total{budget}`
+    pub budget_alerts: IntCounterVec,
+    /// `budget_spent_usd{budget}`
+    pub budget_spent: GaugeVec,
+    /// `budget_reserved_usd{budget}`
+    pub budget_reserved: GaugeVec,
+    /// `budget_limit_usd{budget}`
+    pub budget_limit: GaugeVec,
+    /// `key_expiry_timestamp_seconds{tenant,key}`
+    pub key_expiry: GaugeVec,
+    /// `records_dropped{kind}`
+    pub records_dropped: IntGaugeVec,
+    /// `queued_requests`
+    pub queued: IntGauge,
 }
 
 /// Registers families under the product's prefix.
@@ -102,6 +120,10 @@ impl Family<'_> {
 
     fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
         self.keep(IntGaugeVec::new(Self::opts(name, help), labels))
+    }
+
+    fn measures(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<GaugeVec> {
+        self.keep(GaugeVec::new(Self::opts(name, help), labels))
     }
 
     fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
@@ -235,6 +257,43 @@ impl Metrics {
                 &["provider", "model"],
             )?,
             in_flight: family.gauge("in_flight_requests", "Requests being answered.")?,
+            rate_limited: family.counters(
+                "rate_limited_total",
+                "Requests refused because a quota was used up.",
+                &["quota"],
+            )?,
+            budget_denials: family.counters(
+                "budget_denials_total",
+                "Requests for which a budget had no money left.",
+                &["budget"],
+            )?,
+            budget_alerts: family.counters(
+                "budget_alerts_total",
+                "Levels of spending that were reached.",
+                &["budget"],
+            )?,
+            budget_spent: family.measures("budget_spent_usd", "Spent in the open day or month.", &["budget"])?,
+            budget_reserved: family.measures(
+                "budget_reserved_usd",
+                "Set aside for requests under way.",
+                &["budget"],
+            )?,
+            budget_limit: family.measures(
+                "budget_limit_usd",
+                "The most that may be spent in a day or month.",
+                &["budget"],
+            )?,
+            key_expiry: family.measures(
+                "key_expiry_timestamp_seconds",
+                "When a key expires, in seconds since 1970.",
+                &["tenant", "key"],
+            )?,
+            records_dropped: family.gauges(
+                "records_dropped",
+                "Records lost since the start because they could not be written.",
+                &["kind"],
+            )?,
+            queued: family.gauge("queued_requests", "Requests waiting for a place.")?,
             registry: registry.clone(),
         };
         family

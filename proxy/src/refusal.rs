@@ -12,6 +12,9 @@ use crate::error_body::{self, Problem};
 use crate::headers::name;
 use crate::payload::Payload;
 
+/// The official SDKs do not wait longer; what takes longer is asked about again.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
+
 /// Why the router answers with an error of its own.
 #[derive(Debug, Error)]
 pub enum Refusal {
@@ -67,6 +70,28 @@ pub enum Refusal {
         /// Which time limit passed.
         message: String,
     },
+    /// A quota is used up.
+    #[error("quota '{quota}' is used up: {what}")]
+    RateLimited {
+        /// Its name.
+        quota: Box<str>,
+        /// What it counts.
+        what: &'static str,
+        /// When to come back; `None`: the request is larger than the quota and never fits.
+        wait: Option<Duration>,
+    },
+    /// A budget has no money left.
+    #[error("{message}")]
+    BudgetExceeded {
+        /// Which one, and when it starts over.
+        message: String,
+    },
+    /// A web page of an origin that the policy does not allow.
+    #[error("the policy does not let pages of this origin ask")]
+    ForeignOrigin,
+    /// What a request costs could not be written down.
+    #[error("the router cannot write down what requests cost; try again later")]
+    Unrecorded,
     /// As many requests in flight as are allowed.
     #[error("too many requests in flight; try again soon")]
     Overloaded,
@@ -97,7 +122,9 @@ impl Refusal {
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Upstream { .. } => StatusCode::BAD_GATEWAY,
             Self::UpstreamTimeout { .. } => StatusCode::GATEWAY_TIMEOUT,
-            Self::Overloaded | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::BudgetExceeded { .. } | Self::ForeignOrigin => StatusCode::FORBIDDEN,
+            Self::Overloaded | Self::Draining | Self::Unrecorded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Loop => StatusCode::LOOP_DETECTED,
         }
     }
@@ -117,7 +144,10 @@ impl Refusal {
             Self::BodyTooLarge { .. } => "body_too_large",
             Self::Upstream { .. } => "upstream_error",
             Self::UpstreamTimeout { .. } => "upstream_timeout",
-            Self::Overloaded => "overloaded",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::BudgetExceeded { .. } => "budget_exceeded",
+            Self::ForeignOrigin => "policy_denied",
+            Self::Overloaded | Self::Unrecorded => "overloaded",
             Self::Draining => "draining",
             Self::Loop => "loop_detected",
         }
@@ -131,8 +161,12 @@ impl Refusal {
             Self::Rejected(Reason::NoCandidate { .. })
             | Self::Upstream { .. }
             | Self::UpstreamTimeout { .. } => "upstream_error",
-            Self::Rejected(_) | Self::InvalidKey => "denied",
-            Self::Overloaded | Self::Draining | Self::Loop => "error",
+            Self::Rejected(_)
+            | Self::InvalidKey
+            | Self::RateLimited { .. }
+            | Self::BudgetExceeded { .. }
+            | Self::ForeignOrigin => "denied",
+            Self::Overloaded | Self::Draining | Self::Unrecorded | Self::Loop => "error",
             _ => "client_error",
         }
     }
@@ -150,7 +184,11 @@ impl Refusal {
     const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Rejected(reason) => reason.retry_after(),
-            Self::Overloaded | Self::Draining => Some(Duration::from_secs(1)),
+            Self::RateLimited { wait: Some(wait), .. } if wait.as_nanos() < MAX_RETRY_AFTER.as_nanos() => {
+                Some(*wait)
+            }
+            Self::RateLimited { .. } => Some(MAX_RETRY_AFTER),
+            Self::Overloaded | Self::Draining | Self::Unrecorded => Some(Duration::from_secs(1)),
             _ => None,
         }
     }
@@ -170,15 +208,21 @@ impl Refusal {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(name::ERROR, HeaderValue::from_static(self.code()));
-        if self.status() == StatusCode::FORBIDDEN {
+        if self.status() == StatusCode::FORBIDDEN || matches!(self, Self::RateLimited { wait: None, .. }) {
             headers.insert(name::SHOULD_RETRY, HeaderValue::from_static("false"));
         }
         if let Self::MethodNotAllowed { allow, .. } = self {
             headers.insert(header::ALLOW, HeaderValue::from_static(allow));
         }
         if let Some(wait) = self.retry_after() {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
-            headers.insert(name::RETRY_AFTER_MS, HeaderValue::from(wait.as_millis() as u64));
+            headers.insert(
+                header::RETRY_AFTER,
+                HeaderValue::from(wait.as_millis().div_ceil(1_000).max(1) as u64),
+            );
+            headers.insert(
+                name::RETRY_AFTER_MS,
+                HeaderValue::from(wait.as_nanos().div_ceil(1_000_000).max(1) as u64),
+            );
         }
         response
     }

@@ -210,7 +210,16 @@ impl Relay {
             // Nothing may follow the provider's own error event: neither a second one nor a completion marker.
             (None, Ending::Failed) if self.phase == Phase::Open => self.break_off(None),
             (None, Ending::Complete) if self.phase == Phase::Open => self.complete(),
-            _ => {}
+            _ => self.keep_pace(),
+        }
+    }
+
+    /// Sets money aside for what is still to come.
+    fn keep_pace(&mut self) {
+        if self.phase == Phase::Open
+            && let Err(fault) = self.settlement.keep_pace(self.tap.text_bytes())
+        {
+            self.break_off(Some(fault));
         }
     }
 
@@ -280,7 +289,11 @@ impl Relay {
         if let Some(held) = &mut self.held {
             let fault = fault.unwrap_or(UpstreamFault::ErrorEvent);
             *held = Held::Failed(fault);
-            self.settlement.fail(fault);
+            match fault {
+                // The provider did nothing wrong, and what it has sent is to be paid for.
+                UpstreamFault::Unaffordable => self.settlement.replace(fault, &self.tap.reading()),
+                _ => self.settlement.fail(fault),
+            }
             return;
         }
         if let Some(fault) = fault {

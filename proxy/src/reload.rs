@@ -6,6 +6,7 @@ use router_core::Snapshot;
 use router_policies::{Diagnostic, Reloaded};
 
 use crate::app::App;
+use crate::audit::What;
 use crate::outcomes::Place;
 
 /// Reloads the policy; the last good one stays when the new one is bad. `by` says who asked, for the log.
@@ -26,10 +27,13 @@ pub fn report(app: &App, by: &'static str, result: &Result<Reloaded, Vec<Diagnos
             for warning in warnings {
                 tracing::warn!(event = "policy_warning", warning = %warning);
             }
+            let changed = changed.iter().map(|changed| changed.as_str().into()).collect();
+            app.books.note(by, What::Reloaded { generation: *generation, changed });
             adopt(app);
         }
         Err(errors) => {
             app.metrics.reload_successful.set(0);
+            app.books.note(by, What::ReloadRefused { errors: errors.len() as u64 });
             for error in errors {
                 tracing::error!(event = "policy_refused", by, error = %error);
             }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use http::header::{HeaderMap, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use router_core::limit::Standing;
 use router_core::{Domain, ModelId, Receipt, Snapshot, Usd};
 
+use crate::account::Standings;
 use crate::headers::{lossy_value, name};
 
 /// Why the answer came from where it came from.
@@ -53,6 +55,22 @@ pub fn effort(headers: &mut HeaderMap, cache: &'static str, attempts: u32, cost:
     if let Some(cost) = cost {
         headers.insert(name::COST, lossy_value(&cost.to_string()));
     }
+}
+
+/// Where the caller's quotas stand.
+pub fn standings(headers: &mut HeaderMap, (requests, tokens): Standings) {
+    let mut write = |standing: Option<Standing>, names: [HeaderName; 3]| {
+        let Some(Standing { limit, remaining, reset }) = standing else { return };
+        // As OpenAI writes it, to the millisecond.
+        let reset = lossy_value(&format!("{}ms", reset.as_nanos().div_ceil(1_000_000)));
+        for (name, value) in
+            names.into_iter().zip([HeaderValue::from(limit), HeaderValue::from(remaining), reset])
+        {
+            headers.insert(name, value);
+        }
+    };
+    write(requests, name::RATE_LIMIT_REQUESTS);
+    write(tokens, name::RATE_LIMIT_TOKENS);
 }
 
 #[cfg(test)]

@@ -4,11 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use router_core::limit::Permit;
 use router_core::{
-    Attempt, Candidate, ModelId, Outcome, Pricing, Settled, Snapshot, TokenUsage, UpstreamModel, Usd,
+    Attempt, Candidate, ModelId, Outcome, PriceSource, Pricing, Settled, Snapshot, TokenUsage, UpstreamModel,
+    Usd,
 };
 
 use crate::account::{Account, OTHER};
+use crate::funds::Funds;
+use crate::ledger::{Attempt as Line, BaselineMethod, CostState, Part};
 use crate::metrics::{Charge, Metrics};
 use crate::quota;
 use crate::upstream::UpstreamFault;
@@ -61,8 +65,55 @@ impl Bill {
         }
         let cost = self.pricing(self.model).cost(&usage);
         metrics.charge(&Charge { tenant, provider, model, usage, cost });
+        if self.cost_state(estimated) == CostState::Ceiling {
+            metrics.unpriced.with_label_values(&[model]).inc();
+        }
         self.charge_baseline(metrics, tenant, &usage);
         cost
+    }
+
+    /// How the cost of an answer is known.
+    fn cost_state(&self, estimated: bool) -> CostState {
+        let source = self.snapshot.model(self.model).map_or(PriceSource::Nobody, |model| model.price_source);
+        match source {
+            PriceSource::Nobody => CostState::Unpriced,
+            PriceSource::Ceiling => CostState::Ceiling,
+            _ if estimated => CostState::Estimated,
+            _ => CostState::Priced,
+        }
+    }
+
+    /// The most that the attempt can cost with an answer of so many tokens; `None` without a price. The prompt counts twice: the
+    /// estimate may be off by half for scripts and data that the vocabularies do not know.
+    #[must_use]
+    pub fn worst_case(&self, answer_tokens: u64) -> Option<Usd> {
+        self.pricing(self.model).worst_case(self.prompt_tokens.saturating_mul(2), answer_tokens)
+    }
+
+    /// What so many answer tokens cost at most.
+    #[must_use]
+    pub fn answer_cost(&self, tokens: u64) -> Usd {
+        let whole = self.worst_case(tokens).unwrap_or_default();
+        whole.saturating_sub(self.worst_case(0).unwrap_or_default())
+    }
+
+    /// The model's name and its provider's, for the ledger.
+    #[must_use]
+    pub fn served_by(&self) -> (Box<str>, Box<str>) {
+        let (provider, model) = self.names();
+        (model.into(), provider.into())
+    }
+
+    fn line(&self, part: Part, outcome: &str, cost: Usd) -> Line {
+        let (model, provider) = self.served_by();
+        Line { provider, model, part, outcome: outcome.into(), cost }
+    }
+
+    /// What `usage` would have cost at the baseline model, for the ledger.
+    #[must_use]
+    pub fn baseline(&self, usage: &TokenUsage) -> (Option<Usd>, BaselineMethod) {
+        let cost = self.snapshot.baseline.and_then(|model| self.pricing(model).cost(usage));
+        (cost, if cost.is_some() { BaselineMethod::SameTokens } else { BaselineMethod::None })
     }
 
     /// Counts what `usage` would have cost at the baseline model.
@@ -87,6 +138,13 @@ pub struct Settlement {
     answering: bool,
     /// Set when another attempt for the same request was faster.
     outrun: Arc<AtomicBool>,
+    /// What it may cost, where budgets apply.
+    funds: Option<Funds>,
+    /// What it took of its model's quotas.
+    permit: Option<Permit>,
+    /// How it ended, for the ledger.
+    label: &'static str,
+    charged: bool,
 }
 
 impl Settlement {
@@ -101,7 +159,62 @@ impl Settlement {
             sent: Instant::now(),
             answering: false,
             outrun: Arc::default(),
+            funds: None,
+            permit: None,
+            label: "cancelled",
+            charged: false,
         }
+    }
+
+    /// Takes charge of the money that the attempt may cost, and of what it took of its model's quotas.
+    #[must_use]
+    pub fn with(mut self, funds: Option<Funds>, permit: Option<Permit>) -> Self {
+        (self.funds, self.permit) = (funds, permit);
+        self
+    }
+
+    /// Sets more money aside for an answer that grows.
+    ///
+    /// # Errors
+    /// Where a budget has no more.
+    pub fn keep_pace(&mut self, text_bytes: u64) -> Result<(), UpstreamFault> {
+        let Some(funds) = &mut self.funds else { return Ok(()) };
+        funds.keep_pace(text_bytes).map_err(|exhausted| {
+            self.metrics.budget_denials.with_label_values(&[&exhausted.budget]).inc();
+            UpstreamFault::Unaffordable
+        })
+    }
+
+    /// Charges an answer everywhere: metrics, budgets, quotas, ledger.
+    fn charge(&mut self, reading: &Reading) -> Option<Usd> {
+        self.charged = true;
+        let cost = self.bill.charge(&self.metrics, self.account.tenant(), reading);
+        let (usage, estimated) = reading.tokens(self.bill.prompt_tokens);
+        let tokens = usage.prompt().saturating_add(usage.completion());
+        self.account.count_tokens(tokens);
+        if let Some(permit) = self.permit.take() {
+            permit.correct(tokens, Instant::now());
+        }
+        if let Some(funds) = self.funds.take() {
+            funds.settle(cost.unwrap_or_default(), &self.metrics);
+        }
+        let label = self.label;
+        let part = match label {
+            "outrun" => Part::Hedged,
+            "escalated" => Part::Retried,
+            _ => Part::Served,
+        };
+        let state = self.bill.cost_state(estimated);
+        let baseline = self.bill.baseline(&usage);
+        self.account.write(|entry| {
+            entry.attempts.push(self.bill.line(part, label, cost.unwrap_or_default()));
+            entry.charge(usage, cost.unwrap_or_default(), state);
+            if part == Part::Served {
+                (entry.model, entry.provider) = self.bill.served_by();
+                (entry.baseline, entry.baseline_method) = baseline;
+            }
+        });
+        cost
     }
 
     /// A flag to set before this attempt is dropped because another one was faster.
@@ -139,7 +252,7 @@ impl Settlement {
     pub fn complete(&mut self, reading: &Reading) -> Option<Usd> {
         let usage = reading.usage.as_ref().map(|usage| usage.tokens);
         self.record(Settled::success(usage), "ok");
-        self.bill.charge(&self.metrics, self.account.tenant(), reading)
+        self.charge(reading)
     }
 
     /// The provider failed before anything of its answer counted.
@@ -156,14 +269,14 @@ impl Settlement {
     pub fn replace(&mut self, fault: UpstreamFault, reading: &Reading) {
         let usage = reading.usage.as_ref().map(|usage| usage.tokens);
         self.record(Settled::success(usage), fault.label());
-        self.bill.charge(&self.metrics, self.account.tenant(), reading);
+        self.charge(reading);
     }
 
     /// The stream broke off: what was seen of it is charged.
     pub fn truncate(&mut self, label: &'static str, reading: &Reading) {
         self.record(Outcome::Failure { retry_after: None }, label);
         self.metrics.streams_truncated.with_label_values(&["upstream"]).inc();
-        self.bill.charge(&self.metrics, self.account.tenant(), reading);
+        self.charge(reading);
     }
 
     /// The caller has gone: what was seen is charged.
@@ -174,14 +287,14 @@ impl Settlement {
         self.record(Outcome::Cancelled, "cancelled");
         if self.answering {
             self.metrics.streams_truncated.with_label_values(&["client"]).inc();
-            self.bill.charge(&self.metrics, self.account.tenant(), reading);
+            self.charge(reading);
         }
     }
 
     /// Another attempt was faster. The provider has the prompt and is paid for it.
     fn lose(&mut self, reading: &Reading) {
         self.record(Outcome::Outrun, "outrun");
-        self.bill.charge(&self.metrics, self.account.tenant(), reading);
+        self.charge(reading);
     }
 
     /// The provider answered with an error status.
@@ -194,6 +307,7 @@ impl Settlement {
         let (provider, model) = self.bill.names();
         self.metrics.upstream_requests.with_label_values(&[provider, model, label]).inc();
         attempt.record(settled, Instant::now());
+        self.label = label;
     }
 }
 
@@ -203,5 +317,13 @@ impl Drop for Settlement {
             return self.lose(&Reading::default());
         }
         self.record(Outcome::Cancelled, "cancelled");
+        // Whatever was not charged by now cost nothing.
+        if let Some(permit) = self.permit.take() {
+            permit.cancel(Instant::now());
+        }
+        if !self.charged {
+            let label = self.label;
+            self.account.write(|entry| entry.attempts.push(self.bill.line(Part::Retried, label, Usd::ZERO)));
+        }
     }
 }

@@ -3,17 +3,19 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use http::header::HeaderValue;
 use router_classifiers::LearnedScorer;
 use router_classifiers::learned::artifact::Artifact;
 use router_core::{Scorer, Secret, State};
-use router_policies::{Diagnostic, Live, Origin, ScorerLoader, Setup, Watch};
+use router_policies::{Diagnostic, Live, Origin, Records, ScorerLoader, Setup, Watch};
 use thiserror::Error;
 use tokio::net::TcpListener;
 
 use crate::app::App;
+use crate::books::{self, Books};
+use crate::gate::{Gate, GateSettings};
 use crate::handler::body::BodyLimits;
 use crate::metrics::Metrics;
 use crate::server::{ConnectionLimits, Drain, acceptor, serve};
@@ -31,8 +33,10 @@ pub struct Settings {
     pub body: BodyLimits,
     /// Limits on connections.
     pub connections: ConnectionLimits,
-    /// Requests in flight at most.
-    pub max_in_flight: u32,
+    /// Requests at providers, and waiting for a place there.
+    pub gate: GateSettings,
+    /// Ledger, audit and the spending of budgets; `None`: nothing is written down.
+    pub records: Option<Records>,
     /// How long open requests may take to end after SIGTERM.
     pub drain_deadline: Duration,
     /// What opens the admin plane to other machines.
@@ -63,13 +67,15 @@ impl From<router_policies::Settings> for Settings {
             admin_token: file.admin_token,
             tls: file.tls,
             log_requests: file.log_requests,
-            max_in_flight: MAX_IN_FLIGHT,
+            gate: GateSettings {
+                places: file.max_in_flight,
+                queue: file.max_queue,
+                ..GateSettings::default()
+            },
+            records: file.records,
         }
     }
 }
-
-/// Requests in flight at most; beyond it they are refused at once rather than kept waiting.
-const MAX_IN_FLIGHT: u32 = 4096;
 
 impl Default for Settings {
     /// What `proxy.toml` defaults to.
@@ -139,7 +145,7 @@ impl Sidecar {
         let data_app = Arc::clone(&app);
         let admin_app = Arc::clone(&app);
         let admin_drain = Arc::new(Drain::default());
-        let tasks = vec![
+        let mut tasks = vec![
             tokio::spawn(probe::run(Arc::clone(&app))),
             tokio::spawn(serve(data, tls, limits, Arc::clone(&app.drain), move |_, request| {
                 handler::handle(Arc::clone(&data_app), request)
@@ -148,6 +154,7 @@ impl Sidecar {
                 admin::handle(Arc::clone(&admin_app), peer, request)
             })),
         ];
+        tasks.push(tokio::spawn(tend(Arc::clone(&app))));
         let [data, admin] = addresses;
         tracing::info!(event = "listening", data = %data, admin = %admin, version = env!("CARGO_PKG_VERSION"));
         Ok(Self { app, data, admin, tasks, _watch: watch })
@@ -180,7 +187,10 @@ impl Sidecar {
         for task in &self.tasks {
             task.abort();
         }
-        finished
+        let books = Arc::clone(&self.app.books);
+        // What is waiting goes to the disk, which must not hold up the runtime.
+        let closed = tokio::task::spawn_blocking(move || books.close()).await;
+        finished && closed.is_ok()
     }
 }
 
@@ -218,6 +228,7 @@ fn assemble(
     for warning in &warnings {
         tracing::warn!(event = "policy_warning", warning = %warning);
     }
+    let books = Books::open(settings.records.as_ref(), &live.snapshot()).map_err(system)?;
     let via_name = format!("xynergy-router-{:08x}", fastrand::u32(..));
     Ok(App {
         live: Arc::new(live),
@@ -228,13 +239,35 @@ fn assemble(
         outcomes: Arc::default(),
         log_requests: settings.log_requests,
         body_limits: settings.body,
-        max_in_flight: settings.max_in_flight.into(),
+        max_in_flight: i64::try_from(settings.gate.places + settings.gate.queue).unwrap_or(i64::MAX),
+        gate: Arc::new(Gate::new(settings.gate)),
+        books: Arc::new(books),
         drain: Arc::new(Drain::default()),
         drain_deadline: settings.drain_deadline,
         admin_token: settings.admin_token.clone(),
         via: HeaderValue::from_str(&format!("1.1 {via_name}")).map_err(system)?,
         via_name: via_name.into(),
     })
+}
+
+/// Looks after the books, for as long as the sidecar runs.
+async fn tend(app: Arc<App>) {
+    const HOUR: u32 = 3_600;
+    let mut ticks = tokio::time::interval(books::TEND);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    for tick in 0_u32.. {
+        ticks.tick().await;
+        let app = Arc::clone(&app);
+        let tended = tokio::task::spawn_blocking(move || {
+            app.books.tend(&app.snapshot());
+            if tick % HOUR == 0 {
+                app.books.retire(SystemTime::now());
+            }
+        });
+        if tended.await.is_err() {
+            tracing::error!(event = "books_not_tended");
+        }
+    }
 }
 
 /// Makes a scorer of the weights that a policy names.

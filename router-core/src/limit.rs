@@ -91,6 +91,14 @@ impl Limiter {
         self.slots.used()
     }
 
+    /// Where a limit on requests and one on tokens stand.
+    #[must_use]
+    pub fn standing(&self, limit: &Limit, now: Instant) -> (Option<Standing>, Option<Standing>) {
+        let requests = limit.requests.map(|quota| self.requests.standing(&quota, now));
+        let tokens = limit.tokens.map(|quota| self.tokens.standing(&quota, now));
+        (requests, tokens)
+    }
+
     fn take(self: &Arc<Self>, limit: &Limit, tokens: u64, now: Instant) -> Result<Taken, (Measure, Full)> {
         let slot = match limit.concurrency {
             Some(ceiling) => {

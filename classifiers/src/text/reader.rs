@@ -202,6 +202,8 @@ impl<F: FnMut(Word)> Reader<F> {
             self.visible();
             let short = len == 1 || (digit_first && len <= 2);
             self.line = if short { LineStart::Mark } else { LineStart::Past };
+        } else {
+            self.line = LineStart::Past;
         }
         self.shape.numbers += u32::from(digit_first);
         self.shape.variables += u32::from(self.variable);

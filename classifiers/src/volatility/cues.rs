@@ -115,6 +115,6 @@ mod tests {
         assert_eq!(classes("what is the current stock price this week"), [0, 2, 2, 1]);
         assert_eq!(classes("who won in 1998"), [3, YEAR]);
         assert_eq!(classes("capital of France"), [4]);
-        assert_eq!(classes("call 5550 or 20311 about apples"), []);
+        assert!(classes("call 5550 or 20311 about apples").is_empty());
     }
 }

@@ -15,7 +15,7 @@ use crate::weights::{Provenance, fnv1a, fnv1a_from};
 
 /// Held-out recall at which the flag is set. 95 % is wanted on new questions; the rest is room for the luck of a sample of a
 /// few hundred.
-pub const FLAG_RECALL: f64 = 0.965;
+pub const FLAG_RECALL: f64 = 0.96;
 
 /// Parts for the held-out scores.
 const INNER_FOLDS: usize = 5;

@@ -44,6 +44,8 @@ pub(super) fn build(
 ) -> Result<Snapshot, IdsExhausted> {
     let ids = Ids::new(file, names, context)?;
     let share = cache::share(&file.cache, names, &ids.tenants, context.state)?;
+    // Before the charter: its budgets count by the numbers that keys get here.
+    let tenants = tenants(file, names, &ids, context)?;
     let parts = Parts {
         charter: charter::charter(file, names, &ids, context),
         origins: charter::origins(file),
@@ -57,7 +59,7 @@ pub(super) fn build(
         baseline: file.baseline.as_ref().and_then(|name| ids.model(&name.value, names)),
         unlisted: unlisted(file, names, &ids),
         cache: cache::cache(&file.cache, names, &ids, share, context.folder),
-        tenants: tenants(file, names, &ids, context)?,
+        tenants,
         scorer,
         out_of_domain: out_of_domain(file, names, &ids),
         outcomes: cache::outcomes(&file.outcomes, context.folder),

@@ -47,7 +47,7 @@ mod tests {
             ("600", Some("600/m")),
             ("600/min", Some("600/m")),
             ("0/m", None),
-            ("600/", None),
+            ("600/", Some("600/s")),
             ("many/m", Some("128k")),
             ("5/400d", None),
         ] {

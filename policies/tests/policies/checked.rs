@@ -69,7 +69,7 @@ fn secrets_are_looked_for_beside_the_file() {
     expect(
         &[("policy.toml", &policy), ("key", "k = 1")],
         &[
-            "key:1:1: error: unknown key \"k\"; known are baseline, out_of_domain, stream_usage, providers, models, aliases, profiles, rules, scorer, cache, outcomes, tenants",
+            "key:1:1: error: unknown key \"k\"; known are baseline, out_of_domain, stream_usage, providers, models, aliases, profiles, rules, scorer, cache, outcomes, attempts, tenants, unpriced, reserve_output_tokens, quotas, budgets, cors",
         ],
     );
     let folder = tempfile::tempdir().unwrap();

@@ -216,7 +216,7 @@ fn the_description_is_a_policy_with_its_secrets_hidden() {
 
 /// The tenants `names`, and a cache that they share so.
 fn sharing(share: &str, names: &[&str]) -> String {
-    let key = |at: usize| format!("sha256:{at:064x}");
+    let key = |at: usize| format!("sha256:{at:02x}{:062x}", 0);
     let tenant = |(at, name): (usize, &&str)| format!("[tenants.{name}]\nkeys = [\"{}\"]\n", key(at + 1));
     let tenants: String = names.iter().enumerate().map(tenant).collect();
     format!("{}share = {share}\n{tenants}", small_policy("1h"))

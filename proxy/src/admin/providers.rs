@@ -77,6 +77,7 @@ pub(super) fn observe(app: &App, now: Instant) {
         app.metrics.breaker_state.with_label_values(&labels).set(view.phase.gauge().into());
         app.metrics.health_score.with_label_values(&labels).set(view.score.into());
     });
+    super::money::observe(app);
     app.state.cache.settle();
     app.metrics.cache_entries.with_label_values(&["exact"]).set(app.state.cache.entries() as i64);
     app.metrics.cache_bytes.with_label_values(&["exact"]).set(app.state.cache.bytes() as i64);

@@ -5,13 +5,16 @@ use std::time::{Duration, Instant};
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::Full;
+use router_core::limit::Permit;
 use router_core::retry::Failed;
 use router_core::{Attempt, Candidate, Changes, Model, Outcome, Provider, UpstreamModel, begin};
 use smallvec::SmallVec;
 
 use super::Passage;
+use super::allowance::Broke;
 use crate::account::Stopwatch;
 use crate::front;
+use crate::funds::Funds;
 use crate::headers::{self, name};
 use crate::payload::Payload;
 use crate::quota;
@@ -90,6 +93,17 @@ pub(super) struct Course {
     attempts: u32,
     deadline: Instant,
     rng: fastrand::Rng,
+    /// Money for the first candidate.
+    funds: Option<Funds>,
+    /// Why a candidate could not be asked, where that is the caller's doing.
+    refusal: Option<Refusal>,
+}
+
+/// An attempt at the candidate of this position, with what it took of its model's quotas.
+pub(super) struct Claim {
+    position: usize,
+    attempt: Attempt,
+    permit: Option<Permit>,
 }
 
 /// A claimed attempt, about to be made.
@@ -103,8 +117,52 @@ pub(super) struct Try {
 }
 
 impl Passage {
-    /// Sends the request along the plan.
+    /// Sends the request along the plan, once there is a place for it and money.
     pub(super) async fn send(&self, watch: &mut Stopwatch) -> Result<Response<Payload>, Refusal> {
+        self.enter(watch).await?;
+        let funds = match self.decision.candidates.first().map(|first| self.fund(first)) {
+            None => None,
+            Some(Ok(funds)) => funds,
+            Some(Err(broke)) => return self.send_elsewhere(&broke, watch).await,
+        };
+        self.send_along(funds, watch).await.inspect_err(|refusal| {
+            if refusal.outcome() == "denied" {
+                self.note_denial(refusal);
+            }
+        })
+    }
+
+    /// Sends the request where an exhausted budget wants it, or refuses it.
+    async fn send_elsewhere(
+        &self,
+        broke: &Broke,
+        watch: &mut Stopwatch,
+    ) -> Result<Response<Payload>, Refusal> {
+        let refusal = self.broke(broke);
+        let other = match broke {
+            Broke::Exhausted(_, then) => self.detour(*then),
+            Broke::Unrecorded => None,
+        };
+        let Some(other) = other else {
+            self.note_denial(&refusal);
+            return Err(refusal);
+        };
+        let funds = other.decision.candidates.first().map(|first| other.fund(first)).transpose();
+        match funds {
+            Ok(funds) => other.send_along(funds.flatten(), watch).await,
+            Err(broke) => {
+                let refusal = other.broke(&broke);
+                other.note_denial(&refusal);
+                Err(refusal)
+            }
+        }
+    }
+
+    async fn send_along(
+        &self,
+        funds: Option<Funds>,
+        watch: &mut Stopwatch,
+    ) -> Result<Response<Payload>, Refusal> {
         let mut forwarded = headers::forwardable(&self.head.headers);
         front::append_via(&mut forwarded, &self.app.via);
         forwarded.insert(name::REQUEST_ID, self.id.clone());
@@ -116,11 +174,13 @@ impl Passage {
             attempts: 0,
             deadline: now + longest.unwrap_or_default(),
             rng: fastrand::Rng::new(),
+            funds,
+            refusal: None,
         };
         let mut fault = UpstreamFault::Connect;
         let mut upcoming = self.next(&mut course);
-        while let Some((position, attempt)) = upcoming {
-            let try_ = self.prepare(&mut course, position, attempt);
+        while let Some(claim) = upcoming {
+            let try_ = self.prepare(&mut course, claim)?;
             let candidate = try_.candidate;
             match self.attempt_hedged(try_, &mut course, &forwarded, watch).await {
                 Tried::Answered(response) => return Ok(response),
@@ -136,12 +196,18 @@ impl Passage {
                 }
             }
         }
-        Err(fault.refusal())
+        Err(course.refusal.filter(|_| course.attempts == 0).unwrap_or_else(|| fault.refusal()))
     }
 
     /// Counts an attempt and takes charge of it.
-    pub(super) fn prepare(&self, course: &mut Course, position: usize, attempt: Attempt) -> Try {
+    pub(super) fn prepare(&self, course: &mut Course, claim: Claim) -> Result<Try, Refusal> {
+        let Claim { position, attempt, permit } = claim;
         let candidate = self.decision.candidates[position];
+        // What was set aside for the first candidate is for that one.
+        let funds = match course.funds.take().filter(|_| course.attempts == 0 && position == 0) {
+            Some(funds) => Some(funds),
+            None => self.fund(&candidate).map_err(|broke| self.broke(&broke))?,
+        };
         course.attempts += 1;
         if course.attempts > 1 {
             self.app.metrics.retries.inc();
@@ -149,8 +215,8 @@ impl Passage {
         course.tried.push(position);
         let bill = Bill::new(&self.snapshot, &candidate, self.digest.prompt_tokens);
         let attempt = attempt.in_session(self.decision.session);
-        let settlement = Settlement::new(&self.app.metrics, &self.account, bill, attempt);
-        Try { candidate, settlement, others: self.has_untried(course), number: course.attempts }
+        let settlement = Settlement::new(&self.app.metrics, &self.account, bill, attempt).with(funds, permit);
+        Ok(Try { candidate, settlement, others: self.has_untried(course), number: course.attempts })
     }
 
     /// The attempt that follows a failed one, once its time has come; `None` where there is none.
@@ -161,7 +227,7 @@ impl Passage {
         fault: Option<UpstreamFault>,
         retry_after: Option<Duration>,
         watch: &mut Stopwatch,
-    ) -> Option<(usize, Attempt)> {
+    ) -> Option<Claim> {
         let wait = self.may_follow(course, failed, fault, retry_after)?;
         if !wait.is_zero() {
             watch.wait(tokio::time::sleep(wait)).await;
@@ -170,15 +236,28 @@ impl Passage {
     }
 
     /// The next candidate that takes the request: one that has not been tried, else the last tried once more.
-    pub(super) fn next(&self, course: &mut Course) -> Option<(usize, Attempt)> {
+    pub(super) fn next(&self, course: &mut Course) -> Option<Claim> {
         let candidates = &self.decision.candidates;
         let untried = (0..candidates.len()).filter(|position| !course.tried.contains(position));
         let again = course.tried.last().copied().filter(|position| !candidates[*position].last_standing);
         let order: SmallVec<[usize; 4]> = untried.chain(again).collect();
         order.into_iter().find_map(|position| {
             let candidate = &candidates[position];
+            let permit = match self.take_model_quota(candidate) {
+                Ok(permit) => permit,
+                Err(refusal) => {
+                    course.refusal = Some(refusal);
+                    return None;
+                }
+            };
             let begun = begin(&self.snapshot, &self.app.state, candidate, Instant::now(), &mut course.rng);
-            begun.ok().map(|attempt| (position, attempt))
+            match begun {
+                Ok(attempt) => Some(Claim { position, attempt, permit }),
+                Err(_) => {
+                    permit.into_iter().for_each(|permit| permit.cancel(Instant::now()));
+                    None
+                }
+            }
         })
     }
 

@@ -116,8 +116,8 @@ impl Passage {
     fn fire(&self, hedging: &Hedging<'_>, observed: &Watch, course: &mut Course) -> Option<Try> {
         let now = Instant::now();
         hedging.model.hedge.fire(observed, &hedging.tenant.hedging, hedging.settings, now).ok()?;
-        match self.next(course) {
-            Some((position, attempt)) => Some(self.prepare(course, position, attempt)),
+        match self.next(course).and_then(|claim| self.prepare(course, claim).ok()) {
+            Some(second) => Some(second),
             None => {
                 hedging.model.hedge.unfire(observed, &hedging.tenant.hedging, now);
                 None

@@ -9,6 +9,7 @@ use super::Passage;
 use crate::account::Stopwatch;
 use crate::error_body;
 use crate::flight::{FlightKey, Landing, Member, Role};
+use crate::ledger::CacheResult;
 use crate::payload::Payload;
 use crate::refusal::Refusal;
 use crate::respond;
@@ -95,6 +96,11 @@ impl Passage {
             return;
         }
         let entry = self.key.and_then(|key| self.app.state.cache.lookup(&key, std::time::Instant::now()));
+        if let Some(entry) = &entry {
+            self.write_cached(CacheResult::Shared, entry);
+        } else {
+            self.account.write(|entry| entry.cache = CacheResult::Shared);
+        }
         if let (Some(usage), Some(candidate)) =
             (entry.and_then(|entry| entry.usage), self.decision.candidates.first())
         {

@@ -55,6 +55,51 @@ pub struct Entry {
     pub duration_ms: u64,
 }
 
+impl Entry {
+    /// The line of a request of which nothing is known yet but who asks.
+    #[must_use]
+    pub fn begin(time: Timestamp, receipt: &str, tenant: &str, key: &str) -> Self {
+        Self {
+            time,
+            receipt: receipt.into(),
+            tenant: tenant.into(),
+            key: key.into(),
+            user: None,
+            tags: BTreeMap::new(),
+            model: Box::default(),
+            provider: Box::default(),
+            outcome: Box::default(),
+            cache: CacheResult::Bypass,
+            tokens: Tokens::default(),
+            cost: Usd::ZERO,
+            cost_state: CostState::Priced,
+            baseline: None,
+            baseline_method: BaselineMethod::None,
+            attempts: Vec::new(),
+            duration_ms: 0,
+        }
+    }
+
+    /// Adds what an attempt used and cost.
+    pub fn charge(&mut self, usage: TokenUsage, cost: Usd, state: CostState) {
+        let Tokens { input, cached_input, cache_write, output, reasoning } = &mut self.tokens;
+        for (sum, more) in [
+            (input, usage.input),
+            (cached_input, usage.cached_input),
+            (cache_write, usage.cache_write),
+            (output, usage.output),
+            (reasoning, usage.reasoning),
+        ] {
+            *sum = sum.saturating_add(more);
+        }
+        self.cost += cost;
+        // The least certain of all attempts is how certain the sum is.
+        if self.attempts.len() <= 1 || state != CostState::Priced {
+            self.cost_state = state;
+        }
+    }
+}
+
 /// One request to a provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {

@@ -37,6 +37,9 @@ pub enum UpstreamFault {
     /// The answer failed a check, and another model is asked.
     #[error("the answer failed a check: {0}")]
     Unfit(&'static str),
+    /// A budget has no money for the rest of the answer.
+    #[error("a budget has no money left for the rest of the answer")]
+    Unaffordable,
     /// The answer is larger than the router holds.
     #[error("the provider's answer is larger than the router accepts")]
     TooLarge,
@@ -81,6 +84,7 @@ impl UpstreamFault {
             Self::Broken => "broken",
             Self::ErrorEvent => "error_event",
             Self::Unfit(_) => "escalated",
+            Self::Unaffordable => "budget_exceeded",
             Self::TooLarge | Self::Invalid(_) => "invalid",
         }
     }
@@ -93,6 +97,7 @@ impl UpstreamFault {
             Self::ConnectTimeout | Self::FirstByteTimeout | Self::IdleTimeout | Self::TotalTimeout => {
                 Refusal::UpstreamTimeout { message }
             }
+            Self::Unaffordable => Refusal::BudgetExceeded { message },
             _ => Refusal::Upstream { message },
         }
     }

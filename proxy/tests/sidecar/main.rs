@@ -12,13 +12,18 @@
 
 mod admin;
 mod bad_input;
+mod budgets;
 mod cache;
 mod command_line;
 mod crowds;
 mod drain;
 mod forwarding;
 mod hybrid;
+mod keys;
 mod limits;
+mod origins;
+mod quotas;
+mod records;
 mod reload;
 mod sharing;
 mod streams;

@@ -25,6 +25,7 @@ fn counts_items_and_not_their_letters() {
     assert_eq!((options.items, options.lines, options.questions), (4, 6, 1));
     assert_eq!(options.variables, 1, "c");
     assert_eq!(shape("see B. Then go").items, 0, "in mid-line");
+    assert_eq!(shape("A tank holds water.").items, 0, "an article");
 }
 
 #[test]

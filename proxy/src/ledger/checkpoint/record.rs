@@ -14,6 +14,9 @@ pub struct Who {
     /// The name of the key; empty where none is needed.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub key: Box<str>,
+    /// The rule that matched, where one with a budget did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<Box<str>>,
     /// Those tags that have a budget.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<(Box<str>, Box<str>)>,

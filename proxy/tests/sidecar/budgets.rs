@@ -1,0 +1,210 @@
+//! How much a caller may spend.
+
+use http::StatusCode;
+use serde_json::json;
+
+use crate::records::tenants;
+use crate::support::{DIALECTS, HARD, Plan, Program, Speech, World, chat, chat_with, until, world_with};
+
+/// A budget of so many dollars a day.
+fn daily(limit: &str, more: &str) -> String {
+    format!("[[budgets]]\nname = \"daily\"\nper = \"day\"\nlimit = \"{limit}\"\n{more}")
+}
+
+async fn spent(world: &World) -> f64 {
+    world.client.metric("budget_spent_usd", &["daily"]).await
+}
+
+#[tokio::test]
+async fn what_cannot_be_paid_for_is_not_sent() {
+    let world = world_with(|base| base + &daily("$0.00005", "")).await;
+    for speech in DIALECTS {
+        // A thousand tokens of the small model cost $0.00008.
+        let reply = world.client.ask(speech, &speech.body("hi", json!({"max_tokens": 1_000}))).await;
+        assert_eq!(
+            (reply.status, reply.header("x-router-error")),
+            (StatusCode::FORBIDDEN, "budget_exceeded")
+        );
+        assert_eq!(reply.header("x-should-retry"), "false");
+        assert!(speech.is_error(&reply.json()), "{}", reply.text());
+        assert!(reply.text().contains("budget daily has $0.00005 left this day"), "{}", reply.text());
+        let reply = world.client.ask(speech, &speech.body("hi", json!({"max_tokens": 100}))).await;
+        assert_eq!(reply.status, StatusCode::OK, "{}", reply.text());
+    }
+    assert_eq!(world.calls(), 2);
+    assert_eq!(world.client.metric("budget_denials_total", &["daily"]).await, 2.0);
+    assert_eq!(world.client.metric("budget_limit_usd", &["daily"]).await, 0.00005);
+}
+
+#[tokio::test]
+async fn what_was_set_aside_and_not_used_is_free_again() {
+    let world = Plan {
+        // Room for two reservations, and for twenty answers.
+        policy: |base| base + &daily("$0.0002", ""),
+        upstream: |builder| builder.answer_tokens(20),
+        ..Plan::default()
+    }
+    .start()
+    .await;
+    for number in 0..20 {
+        let body = chat_with("small", &number.to_string(), json!({"max_tokens": 1_000}));
+        let reply = world.client.chat(body).await;
+        assert_eq!(reply.status, StatusCode::OK, "{number}: {}", reply.text());
+    }
+    let cost = world.client.metric("cost_usd_total", &[]).await;
+    assert!((spent(&world).await - cost).abs() < 1e-12 && cost > 0.0);
+    assert_eq!(world.client.metric("budget_reserved_usd", &[]).await, 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_many_race_no_more_is_spent_than_allowed() {
+    let limit = 0.0006;
+    let world = Plan {
+        policy: |base| base + &daily("$0.0006", ""),
+        upstream: |builder| builder.answer_tokens(1_000),
+        ..Plan::default()
+    }
+    .start()
+    .await;
+    let ask = |number: usize| {
+        let client = world.client.clone();
+        tokio::spawn(async move {
+            let body = chat_with("small", &format!("tell {number}"), json!({"max_tokens": 1_000}));
+            client.chat(body).await.status
+        })
+    };
+    let asked: Vec<_> = (0..64).map(ask).collect();
+    let mut answered = 0;
+    for reply in asked {
+        match reply.await.unwrap() {
+            StatusCode::OK => answered += 1,
+            status => assert_eq!(status, StatusCode::FORBIDDEN),
+        }
+    }
+    assert!((1..=7).contains(&answered), "{answered}");
+    let spent = spent(&world).await;
+    assert!(spent > 0.0 && spent <= limit, "{spent}");
+    assert!((world.client.metric("cost_usd_total", &[]).await - spent).abs() < 1e-12);
+}
+
+#[tokio::test]
+async fn an_exhausted_budget_can_send_its_requests_inside() {
+    let world = world_with(|base| base + &daily("$0.0000001", "then = \"internal\"\n")).await;
+    for (body, case) in [(chat("auto", HARD), "chosen"), (chat("big", "hi"), "named")] {
+        let reply = world.client.chat(body).await;
+        assert_eq!(reply.status, StatusCode::OK, "{case}: {}", reply.text());
+        assert_eq!(reply.header("x-router-placement"), "internal", "{case}");
+    }
+    assert_eq!(world.outside.stats().calls, 0);
+    assert!(spent(&world).await > 0.0, "what it costs there is counted");
+}
+
+#[tokio::test]
+async fn an_exhausted_budget_can_send_its_requests_to_a_cheaper_profile() {
+    let world = world_with(|base| {
+        base + "[profiles.cheap]\ncandidates = [\"small\", \"small-a\"]\n"
+            + &daily("$0.0000001", "then = { profile = \"cheap\" }\n")
+    })
+    .await;
+    for speech in DIALECTS {
+        let body = speech.body_to(if speech == Speech::OpenAi { "big" } else { "big-a" }, "hi", json!({}));
+        assert_eq!(world.client.ask(speech, &body).await.header("x-router-model"), speech.small());
+    }
+}
+
+#[tokio::test]
+async fn a_stream_ends_where_the_money_ends() {
+    let world = Plan {
+        policy: |base| format!("reserve_output_tokens = 50\n{base}{}", daily("$0.00002", "")),
+        upstream: |builder| builder.answer_tokens(5_000),
+        ..Plan::default()
+    }
+    .start()
+    .await;
+    let reply = world.client.stream(Speech::OpenAi, &Speech::OpenAi.streamed("go on")).await.rest().await;
+    assert_eq!(reply.status, StatusCode::OK);
+    assert!(reply.text().contains("budget_exceeded"), "…{}", &reply.text()[reply.text().len() - 300..]);
+    assert!(!reply.text().contains("[DONE]"));
+    let spent = spent(&world).await;
+    assert!(spent > 0.00001 && spent <= 0.00002, "{spent}");
+    assert_eq!(world.client.metric("budget_reserved_usd", &[]).await, 0.0);
+}
+
+#[tokio::test]
+async fn levels_are_announced_and_a_guard_names_who_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = Plan {
+        policy: |base| base + &tenants() + &daily("$0.001", "alerts = [\"10%\"]\nguard = true\n"),
+        upstream: |builder| builder.answer_tokens(100),
+        settings: crate::records::keeping(&folder),
+    }
+    .start()
+    .await;
+    let ask = async |key: &str, tokens: u64| {
+        let body = chat_with("big", &fastrand::u64(..).to_string(), json!({"max_tokens": tokens}));
+        world.client.ask_with(Speech::OpenAi, &[("x-api-key", key)], &body).await.status
+    };
+    // A hundred tokens of the big model cost a tenth of a cent, and the whole budget.
+    assert_eq!(ask("key-of-blue", 80).await, StatusCode::OK);
+    assert_eq!(world.client.metric("budget_alerts_total", &["daily"]).await, 1.0);
+    assert_eq!(ask("key-of-red", 80).await, StatusCode::FORBIDDEN);
+    assert_eq!(ask("key-of-red", 80).await, StatusCode::FORBIDDEN);
+    world.sidecar.drain().await;
+    let audit = crate::records::lines(&folder.path().join("audit"));
+    let stops: Vec<_> = audit.iter().filter(|event| event["event"] == "budget_stopped").collect();
+    assert_eq!(stops.len(), 1, "once a window: {audit:?}");
+    assert!(stops[0]["culprit"].as_str().unwrap().starts_with("blue, key "), "{stops:?}");
+    assert!(audit.iter().any(|event| event["event"] == "budget_alert"), "{audit:?}");
+}
+
+#[tokio::test]
+async fn models_without_a_price_are_refused_or_charged_at_the_ceiling() {
+    let unpriced = |base: String| base.replace("price = { input = \"$2.50/M\", output = \"$10/M\" }\n", "");
+    let refusing = Plan {
+        policy: |base| {
+            let base = base.replace("price = { input = \"$2.50/M\", output = \"$10/M\" }\n", "");
+            format!("unpriced = \"refuse\"\n{base}")
+        },
+        ..Plan::default()
+    }
+    .start()
+    .await;
+    let reply = refusing.client.chat(chat("big", "hi")).await;
+    assert_eq!((reply.status, reply.header("x-router-error")), (StatusCode::FORBIDDEN, "policy_denied"));
+    assert_eq!(refusing.client.chat(chat("small", "hi")).await.status, StatusCode::OK);
+
+    let text = format!("unpriced = {{ ceiling = \"$20/M\" }}\n{}", unpriced(refusing.base_policy()));
+    refusing.policy.replace(&text);
+    until(|| async { refusing.client.generation().await == 2 }).await;
+    let reply = refusing.client.chat(chat("big", "hi")).await;
+    let usage = reply.json()["usage"].clone();
+    let tokens = usage["total_tokens"].as_f64().unwrap();
+    assert_eq!(reply.header("x-router-cost-usd").parse::<f64>().unwrap(), (tokens * 20_000.0).round() / 1e9);
+    assert_eq!(refusing.client.metric("unpriced_requests_total", &["big"]).await, 1.0);
+}
+
+/// A killed process forgets nothing that a provider has answered for.
+#[tokio::test]
+async fn spending_survives_a_kill() {
+    let world = world_with(|base| base).await;
+    let folder = tempfile::tempdir().unwrap();
+    let policy = folder.path().join("policy.toml");
+    let config = folder.path().join("proxy.toml");
+    std::fs::write(&policy, world.base_policy() + &daily("$1", "")).unwrap();
+    std::fs::write(&config, "[records]\nfolder = \"records\"\n").unwrap();
+    let arguments = ["serve", "--policy", policy.to_str().unwrap(), "--config", config.to_str().unwrap()];
+    let mut answered = 0.0;
+    for round in 0..3 {
+        let mut program = Program::start(&arguments).await;
+        let restored = program.client.metric("budget_spent_usd", &["daily"]).await;
+        assert!(restored >= answered - 1e-12, "round {round}: {restored} of {answered}");
+        for number in 0..10 {
+            let body = chat_with("big", &format!("{round} {number}"), json!({"max_tokens": 500}));
+            let reply = program.client.chat(body).await;
+            answered += reply.header("x-router-cost-usd").parse::<f64>().unwrap();
+        }
+        program.signal("KILL");
+        program.ended().await;
+    }
+    assert!(answered > 0.0);
+}
