@@ -23,8 +23,15 @@ pub use serve::{Signals, listen, run, runtime, serve};
 
 pub use crate::demo::demo;
 
-/// The scorer that is built in.
+/// The scorer that is built in: learned, and structural where it was not trained.
 #[must_use]
 pub fn scorer() -> Arc<dyn Scorer> {
-    Arc::new(router_classifiers::StructureScorer)
+    match router_classifiers::LearnedScorer::shipped() {
+        Ok(learned) => Arc::new(learned),
+        // The weights are part of the program and checked by its tests; a damaged program still routes.
+        Err(error) => {
+            tracing::error!(event = "shipped_weights_unreadable", error = %error);
+            Arc::new(router_classifiers::StructureScorer)
+        }
+    }
 }

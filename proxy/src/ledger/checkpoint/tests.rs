@@ -10,7 +10,12 @@ fn at(seconds: u64) -> SystemTime {
 }
 
 fn who(tenant: &str) -> Who {
-    Who { tenant: tenant.into(), key: "0123456789ab".into(), rule: None, tags: vec![("team".into(), "x".into())] }
+    Who {
+        tenant: tenant.into(),
+        key: "0123456789ab".into(),
+        rule: None,
+        tags: vec![("team".into(), "x".into())],
+    }
 }
 
 /// Spent and unsettled by tenant.
