@@ -20,8 +20,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use anyhow::bail;
 use clap::Parser;
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cores::Cores;
 use crate::instructions::Instructions;
@@ -147,7 +149,24 @@ async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Waits until somebody wants the run to end.
+async fn interrupted() -> anyhow::Result<ExitCode> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    bail!("interrupted")
+}
+
 fn main() -> anyhow::Result<ExitCode> {
     let args = Args::parse();
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(&args))
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        // Whichever ends first drops the other, and with a run its processes.
+        tokio::select! {
+            done = run(&args) => done,
+            early = interrupted() => early,
+        }
+    })
 }

@@ -44,7 +44,9 @@ fn main() -> Outcome<()> {
     let [data, weights] = arguments.as_slice() else { return Err("usage: ship DATA WEIGHTS".into()) };
     let (data, weights) = (Path::new(data), Path::new(weights));
     if write(&weights.join("background-v1.bin"), &measure_background(data)?)? {
-        return Err("the background has changed: run this again, so that the gates are fitted against it".into());
+        return Err(
+            "the background has changed: run this again, so that the gates are fitted against it".into()
+        );
     }
     write(&weights.join("complexity-v1.bin"), &fit_complexity(data)?)?;
     write(&weights.join("volatility-v1.bin"), &fit_volatility(data)?)?;

@@ -2,6 +2,7 @@
 
 mod line;
 
+use std::collections::HashMap;
 use std::io::BufRead;
 
 use thiserror::Error;
@@ -92,29 +93,70 @@ pub enum LineFault {
     },
 }
 
+/// Rows from the outcomes of served requests.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outcomes {
+    /// One row for each request whose text was kept, with whatever is known of the two models.
+    pub rows: Vec<Row>,
+    /// Lines without a prompt: the policy did not let it be kept, so they cannot teach.
+    pub without_prompt: usize,
+}
+
 /// Reads complete rows: `{"id", "prompt", "category"?, "weak_score", "strong_score", "assumed"?}`; other keys are ignored,
 /// blank lines skipped.
 ///
 /// # Errors
 /// At the first line that is not a row, with its number.
 pub fn read_rows(reader: impl BufRead) -> Result<Vec<Row>, DatasetError> {
-    read(reader, line::complete)
+    let mut rows: Vec<Row> = Vec::new();
+    let mut first_lines = HashMap::new();
+    each_line(reader, |line, text| {
+        let row = line::complete(text)?;
+        if let Some(first) = first_lines.insert(row.id.clone(), line) {
+            return Err(LineFault::Duplicate { id: row.id, first });
+        }
+        rows.push(row);
+        Ok(())
+    })?;
+    if rows.is_empty() { Err(DatasetError::Empty) } else { Ok(rows) }
 }
 
-/// Reads observed outcomes: the same lines, of which any may lack one of the scores.
+/// Reads observed outcomes: the same lines, of which any may lack one of the scores. Lines with the same id are one
+/// request; a later line adds to an earlier one and corrects it. Lines without a prompt are counted and passed over.
 ///
 /// # Errors
 /// At the first line that is not an outcome, with its number.
-pub fn read_outcomes(reader: impl BufRead) -> Result<Vec<Row>, DatasetError> {
-    read(reader, line::partial)
+pub fn read_outcomes(reader: impl BufRead) -> Result<Outcomes, DatasetError> {
+    let mut outcomes = Outcomes::default();
+    let mut places: HashMap<String, usize> = HashMap::new();
+    each_line(reader, |_, text| {
+        let Some(row) = line::outcome(text)? else {
+            outcomes.without_prompt += 1;
+            return Ok(());
+        };
+        match places.get(&row.id).and_then(|&at| outcomes.rows.get_mut(at)) {
+            Some(earlier) => {
+                earlier.weak_score = row.weak_score.or(earlier.weak_score);
+                earlier.strong_score = row.strong_score.or(earlier.strong_score);
+            }
+            None => {
+                places.insert(row.id.clone(), outcomes.rows.len());
+                outcomes.rows.push(row);
+            }
+        }
+        Ok(())
+    })?;
+    if outcomes.rows.is_empty() && outcomes.without_prompt == 0 {
+        Err(DatasetError::Empty)
+    } else {
+        Ok(outcomes)
+    }
 }
 
-fn read(
+fn each_line(
     mut reader: impl BufRead,
-    parse: impl Fn(&str) -> Result<Row, LineFault>,
-) -> Result<Vec<Row>, DatasetError> {
-    let mut rows = Vec::new();
-    let mut first_lines = std::collections::HashMap::new();
+    mut take: impl FnMut(usize, &str) -> Result<(), LineFault>,
+) -> Result<(), DatasetError> {
     let mut bytes = Vec::new();
     for line in 1.. {
         bytes.clear();
@@ -123,16 +165,11 @@ fn read(
         }
         let fault = |fault| DatasetError::Line { line, fault };
         let text = std::str::from_utf8(&bytes).map_err(|_| fault(LineFault::NotUtf8))?;
-        if text.trim().is_empty() {
-            continue;
+        if !text.trim().is_empty() {
+            take(line, text).map_err(fault)?;
         }
-        let row = parse(text).map_err(fault)?;
-        if let Some(first) = first_lines.insert(row.id.clone(), line) {
-            return Err(fault(LineFault::Duplicate { id: row.id, first }));
-        }
-        rows.push(row);
     }
-    if rows.is_empty() { Err(DatasetError::Empty) } else { Ok(rows) }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! The raw prediction is calibrated three ways on held-out rows: to the expected gain, to a rank (the complexity), and to how
 //! often the cheaper or the dearer choice is as good as the other (the confidence). A [`gate::Gate`] says whether the prompt is
 //! like the training data; where it is not, the structural heuristic answers and the assessment says
-//! [`Domain::Outside`](router_core::score::Domain::Outside).
+//! [`Domain::Outside`].
 
 pub mod artifact;
 pub mod calibrate;

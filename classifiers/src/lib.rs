@@ -15,6 +15,8 @@ pub mod evaluate;
 pub mod heuristic;
 pub mod learned;
 mod shuffle;
+#[cfg(test)]
+mod synthetic;
 pub mod text;
 pub mod volatility;
 pub mod weights;

@@ -126,7 +126,8 @@ impl VolatilityScorer {
         let norm = sums.square.max(1.0).sqrt();
         let raw: [f32; HEADS] = std::array::from_fn(|at| {
             let head = &artifact.heads[at];
-            let structure: f32 = head.structure.iter().zip(&form.structure).map(|(weight, value)| weight * value).sum();
+            let structure: f32 =
+                head.structure.iter().zip(&form.structure).map(|(weight, value)| weight * value).sum();
             head.bias + head.scale * sums.heads[at] / norm + structure
         });
         let unfamiliarity = artifact.gate.unfamiliarity(&sums.reading, &form);
@@ -136,7 +137,9 @@ impl VolatilityScorer {
 
 impl fmt::Debug for VolatilityScorer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VolatilityScorer").field("name", &self.artifact.provenance().name).finish_non_exhaustive()
+        f.debug_struct("VolatilityScorer")
+            .field("name", &self.artifact.provenance().name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -148,7 +151,8 @@ pub(crate) const NEVER: usize = 2;
 
 impl Artifact {
     fn interpret(&self, raw: [f32; HEADS], unfamiliarity: f32, now: bool) -> Judgement {
-        let [within_day, within_week, never] = std::array::from_fn(|at| self.heads[at].probability.at(raw[at]));
+        let [within_day, within_week, never] =
+            std::array::from_fn(|at| self.heads[at].probability.at(raw[at]));
         let flagged = raw[WEEK] >= self.flag_from && unfamiliarity <= FAR;
         let volatility = if flagged {
             if within_day >= DAY_FROM { Volatility::Day } else { Volatility::Week }

@@ -119,7 +119,12 @@ impl Account {
 
     /// Gives back what it holds, and writes its line.
     fn leave(&self, outcome: &'static str, elapsed: Duration) {
-        let Docket { entry, permit, place, .. } = std::mem::take(&mut *self.docket());
+        let mut docket = self.docket();
+        // Where its quotas stand is still to be told: a plain answer ends before its headers are written.
+        let standing = docket.standing;
+        let left = Docket { standing, ..Docket::default() };
+        let Docket { entry, permit, place, .. } = std::mem::replace(&mut *docket, left);
+        drop(docket);
         drop(place);
         let used = self.tokens.load(Ordering::Relaxed);
         if let Some(permit) = permit {

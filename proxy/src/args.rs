@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Routes AI requests: the cheapest model that is good enough, from the cache where possible.
 #[derive(Debug, Parser)]
@@ -128,6 +128,8 @@ pub struct Prices {
 pub enum Eval {
     /// Routing quality of the complexity score on labelled prompts.
     Complexity(EvalComplexity),
+    /// Cache admission on labelled pairs of questions.
+    Cache(EvalCache),
 }
 
 /// What `train` fits.
@@ -161,6 +163,32 @@ pub struct EvalComplexity {
     /// Print one JSON object on stdout and nothing else there.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Options of `eval cache`.
+#[derive(Debug, Args)]
+pub struct EvalCache {
+    /// JSON lines: id, a, b, label.
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub data: PathBuf,
+    /// What decides whether two questions mean the same.
+    #[arg(long, value_enum, default_value_t = Matcher::Builtin)]
+    pub matcher: Matcher,
+    /// Folder of the sentence embeddings [default: $XYNERGY_ROUTER_MODELS, else ./models]
+    #[arg(long, value_name = "DIR")]
+    pub models: Option<PathBuf>,
+    /// Print one JSON object on stdout and nothing else there.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What decides whether two questions mean the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Matcher {
+    /// Words alone; needs no model file.
+    Builtin,
+    /// Words and sentence embeddings.
+    Fastembed,
 }
 
 /// Options of `train complexity`.

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, Response};
+use router_core::cache::digest::Digest as Question;
+use router_core::cache::near::ScopeKey;
 use router_core::{CacheKey, Digest, Endpoint, Entry, Framing, ModelId, State};
 
 use crate::payload::Payload;
@@ -31,6 +33,27 @@ pub struct Shelf {
     pub model: ModelId,
     /// Bytes that the whole cache may hold.
     pub cache_bytes: u64,
+    /// What the question means, where its answer may be given to another one.
+    pub meaning: Option<Meaning>,
+    /// Whether answers that call tools are kept.
+    pub tool_calls: bool,
+}
+
+/// A question by its meaning, and what must be equal besides.
+#[derive(Clone, Debug)]
+pub struct Meaning {
+    /// Everything else about the request.
+    pub scope: ScopeKey,
+    /// The question.
+    pub question: Arc<Question>,
+}
+
+impl Meaning {
+    /// What `question` means within `scope`.
+    #[must_use]
+    pub fn new(scope: ScopeKey, question: &str) -> Self {
+        Self { scope, question: Arc::new(Question::of(question)) }
+    }
 }
 
 impl Shelf {
@@ -41,8 +64,8 @@ impl Shelf {
     /// Stores a complete answer; anything else is dropped.
     pub fn store(&self, body: Bytes, framing: Framing, content_type: &HeaderMap, reading: &Reading) {
         let whole = match framing {
-            Framing::Plain => completeness::check_body(self.endpoint, 200, &body, reading, false),
-            Framing::Stream => completeness::check(self.endpoint, 200, reading, false),
+            Framing::Plain => completeness::check_body(self.endpoint, 200, &body, reading, self.tool_calls),
+            Framing::Stream => completeness::check(self.endpoint, 200, reading, self.tool_calls),
         };
         if whole.is_err() || !self.fits(body.len()) {
             return;
@@ -60,6 +83,10 @@ impl Shelf {
             expires_at: now,
         };
         self.state.cache.store(self.key, entry, self.ttl, now);
+        if let Some(Meaning { scope, question }) = &self.meaning {
+            let expires_at = now.checked_add(self.ttl).unwrap_or(now);
+            self.state.near.store(*scope, Question::clone(question), self.key, expires_at, now);
+        }
     }
 }
 

@@ -14,6 +14,8 @@ use std::sync::Arc;
 
 use router_core::Scorer;
 
+use crate::judge::Judge;
+
 pub use check::check;
 pub use explain::explain;
 pub use forget::forget;
@@ -26,12 +28,5 @@ pub use crate::demo::demo;
 /// The scorer that is built in: learned, and structural where it was not trained.
 #[must_use]
 pub fn scorer() -> Arc<dyn Scorer> {
-    match router_classifiers::LearnedScorer::shipped() {
-        Ok(learned) => Arc::new(learned),
-        // The weights are part of the program and checked by its tests; a damaged program still routes.
-        Err(error) => {
-            tracing::error!(event = "shipped_weights_unreadable", error = %error);
-            Arc::new(router_classifiers::StructureScorer)
-        }
-    }
+    Arc::new(Judge::shipped())
 }

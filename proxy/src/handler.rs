@@ -16,6 +16,7 @@ use http::request::Parts;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use router_core::budget::Spender;
+use router_core::cache::near::{self, ScopeKey};
 use router_core::keyring::Key;
 use router_core::{
     CacheKey, Candidate, Decision, Dialect, Digest, Domain, Endpoint, Entry as StoredAnswer, Fault, ModelId,
@@ -26,7 +27,7 @@ use crate::account::{Account, OTHER, Stopwatch};
 use crate::app::App;
 use crate::audit::What;
 use crate::auth;
-use crate::cached;
+use crate::cached::{self, Meaning};
 use crate::cors;
 use crate::flight::FlightKey;
 use crate::front;
@@ -154,6 +155,8 @@ struct Passage {
     digest: Digest,
     decision: Decision,
     key: Option<CacheKey>,
+    /// What the question means, where its answer may be one to another question.
+    meaning: Option<Meaning>,
 }
 
 async fn forward(
@@ -186,7 +189,7 @@ async fn forward(
     // What the decision looked at in the headers goes on with the request.
     drop(request);
     drop(wishes);
-    let (decision, key) = match decided {
+    let (decision, key, meaning) = match decided {
         Ok(decided) => decided,
         Err(rejection) => {
             note_rejection(app, account, &snapshot, caller.key, &rejection);
@@ -207,6 +210,7 @@ async fn forward(
         digest,
         decision,
         key,
+        meaning,
     };
     passage.take_quota().inspect_err(|refusal| passage.note_denial(refusal))?;
     if let Some(response) = passage.look_up(&watch) {
@@ -257,12 +261,19 @@ fn decided(
     app: &App,
     snapshot: &Snapshot,
     request: &RouteRequest<'_>,
-) -> Result<(Decision, Option<CacheKey>), Rejection> {
+) -> Result<(Decision, Option<CacheKey>, Option<Meaning>), Rejection> {
     let decision = decide(snapshot, &app.state, request, Instant::now(), &mut fastrand::Rng::new())?;
     count_decision(app, snapshot, &decision);
+    let secret = &app.state.fingerprint_key;
     let cached = !decision.cache.bypassed();
-    let key = cached.then(|| CacheKey::of(&app.state.fingerprint_key, snapshot, request, &decision.receipt));
-    Ok((decision, key))
+    let key = cached.then(|| CacheKey::of(secret, snapshot, request, &decision.receipt));
+    let scope = if decision.cache.semantic {
+        ScopeKey::of(secret, snapshot, request, &decision.receipt)
+    } else {
+        None
+    };
+    let meaning = scope.filter(|_| cached).map(|scope| Meaning::new(scope, request.digest.prompt().question));
+    Ok((decision, key, meaning))
 }
 
 /// The answer to a request that the policy refuses, with the reasons in its headers.
@@ -290,6 +301,13 @@ fn count_decision(app: &App, snapshot: &Snapshot, decision: &Decision) {
     }
 }
 
+/// How alike the stored question is.
+#[derive(Clone, Copy)]
+enum Similarity {
+    Same,
+    Near(f32),
+}
+
 impl Passage {
     /// The answer from the cache, where it holds one.
     fn look_up(&self, watch: &Stopwatch) -> Option<Response<Payload>> {
@@ -298,7 +316,7 @@ impl Passage {
             lookups("bypass");
             return None;
         };
-        let response = self.find(key, watch);
+        let response = self.find(key, watch).or_else(|| self.find_near(watch));
         if response.is_none() {
             self.account.write(|entry| entry.cache = CacheResult::Miss);
         }
@@ -314,7 +332,30 @@ impl Passage {
     fn find(&self, key: CacheKey, watch: &Stopwatch) -> Option<Response<Payload>> {
         let entry = self.app.state.cache.lookup(&key, Instant::now())?;
         let response = cached::serve(&entry, &self.digest)?;
-        Some(self.respond_cached(response, &entry, key, watch))
+        Some(self.respond_cached(response, &entry, key, Similarity::Same, watch))
+    }
+
+    /// The answer to a question that means the same.
+    fn find_near(&self, watch: &Stopwatch) -> Option<Response<Payload>> {
+        let meaning = self.meaning.as_ref()?;
+        let now = Instant::now();
+        let lookups = |result| self.app.metrics.cache_lookups.with_label_values(&["semantic", result]).inc();
+        let found =
+            self.app.state.near.lookup(&meaning.scope, &meaning.question, near::prior_threshold(), now);
+        for guard in found.vetoed.iter().flat_map(|verdict| verdict.vetoes.iter()) {
+            self.app.metrics.cache_vetoes.with_label_values(&[guard.name()]).inc();
+        }
+        let served = found.near.and_then(|near| {
+            let entry = self.app.state.cache.lookup(&near.key, now)?;
+            let response = cached::serve(&entry, &self.digest)?;
+            Some(self.respond_cached(response, &entry, near.key, Similarity::Near(near.verdict.score), watch))
+        });
+        lookups(match (&served, found.vetoed) {
+            (Some(_), _) => "near",
+            (None, Some(_)) => "vetoed",
+            (None, None) => "miss",
+        });
+        served
     }
 
     /// An answer from the cache with its headers, counted.
@@ -323,20 +364,28 @@ impl Passage {
         mut response: Response<Payload>,
         entry: &StoredAnswer,
         key: CacheKey,
+        similarity: Similarity,
         watch: &Stopwatch,
     ) -> Response<Payload> {
         if let (Some(usage), Some(candidate)) = (&entry.usage, self.decision.candidates.first()) {
             let bill = Bill::new(&self.snapshot, candidate, self.digest.prompt_tokens);
             bill.charge_baseline(&self.app.metrics, self.account.tenant(), usage);
         }
-        self.write_cached(CacheResult::Hit, entry);
+        let (label, result) = match similarity {
+            Similarity::Same => ("hit", CacheResult::Hit),
+            Similarity::Near(_) => ("near", CacheResult::Near),
+        };
+        self.write_cached(result, entry);
         self.remember(entry.model, Some(key));
         let own = watch.own();
         let headers = response.headers_mut();
         respond::explain(headers, &self.snapshot, &self.decision.receipt);
         respond::target(headers, &self.snapshot, entry.model, &self.digest.model);
-        respond::effort(headers, "hit", 0, Some(router_core::Usd::ZERO), own);
-        self.app.metrics.overhead.with_label_values(&["hit"]).observe(own.as_secs_f64());
+        respond::effort(headers, label, 0, Some(router_core::Usd::ZERO), own);
+        if let Similarity::Near(score) = similarity {
+            respond::near(headers, score);
+        }
+        self.app.metrics.overhead.with_label_values(&[label]).observe(own.as_secs_f64());
         self.account.close("ok");
         response
     }

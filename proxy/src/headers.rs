@@ -26,6 +26,10 @@ pub mod name {
     pub const RULE: HeaderName = HeaderName::from_static("x-router-rule");
     /// What the cache did.
     pub const CACHE: HeaderName = HeaderName::from_static("x-router-cache");
+    /// How alike the stored question is, 0 to 1.
+    pub const SIMILARITY: HeaderName = HeaderName::from_static("x-router-cache-similarity");
+    /// What the error bound of a near hit stands on.
+    pub const BOUND: HeaderName = HeaderName::from_static("x-router-cache-bound");
     /// Attempts made.
     pub const ATTEMPTS: HeaderName = HeaderName::from_static("x-router-attempts");
     /// What the answer cost, where known.

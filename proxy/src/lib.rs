@@ -22,6 +22,7 @@ pub mod funds;
 pub mod gate;
 pub mod handler;
 pub mod headers;
+pub mod judge;
 pub mod keys;
 pub mod ledger;
 mod lines;

@@ -14,6 +14,7 @@ fn main() -> ExitCode {
         Command::Check(options) => commands::check(&options),
         Command::Explain(options) => commands::explain(&options),
         Command::Eval(Eval::Complexity(options)) => commands::eval::complexity(&options),
+        Command::Eval(Eval::Cache(options)) => commands::eval::cache(&options),
         Command::Key(Key::New(options)) => commands::key::new(&options),
         Command::Prices(options) => commands::prices(&options),
         Command::Report(options) => commands::report(&options),

@@ -38,6 +38,8 @@ pub struct Metrics {
     pub out_of_domain: IntCounter,
     /// `cache_lookups_total{tier,result}`
     pub cache_lookups: IntCounterVec,
+    /// `cache_vetoes_total{guard}`
+    pub cache_vetoes: IntCounterVec,
     /// `cache_entries{tier}`
     pub cache_entries: IntGaugeVec,
     /// `cache_bytes{tier}`
@@ -185,6 +187,11 @@ impl Metrics {
                 "cache_lookups_total",
                 "Cache lookups by tier and result.",
                 &["tier", "result"],
+            )?,
+            cache_vetoes: family.counters(
+                "cache_vetoes_total",
+                "Near hits that a guard refused, by guard.",
+                &["guard"],
             )?,
             cache_entries: family.gauges("cache_entries", "Answers held in the cache.", &["tier"])?,
             cache_bytes: family.gauges("cache_bytes", "Bytes held in the cache.", &["tier"])?,

@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn a_line_is_what_training_reads() {
         let line = serde_json::to_string(&outcome("r1")).unwrap();
-        let rows = router_classifiers::dataset::read_outcomes(line.as_bytes()).unwrap();
+        let rows = router_classifiers::dataset::read_outcomes(line.as_bytes()).unwrap().rows;
         assert_eq!((rows[0].weak_score, rows[0].strong_score), (Some(0.5), None));
         assert_eq!((&*rows[0].id, &*rows[0].prompt), ("r1", "why is the sky blue"));
     }

@@ -6,10 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::header::HeaderValue;
-use router_classifiers::LearnedScorer;
-use router_classifiers::learned::artifact::Artifact;
 use router_core::{Scorer, Secret, State};
-use router_policies::{Diagnostic, Live, Origin, Records, ScorerLoader, Setup, Watch};
+use router_policies::{Diagnostic, Live, Origin, Records, Setup, Watch};
 use thiserror::Error;
 use tokio::net::TcpListener;
 
@@ -17,6 +15,7 @@ use crate::app::App;
 use crate::books::{self, Books};
 use crate::gate::{Gate, GateSettings};
 use crate::handler::body::BodyLimits;
+use crate::judge::weights_loader;
 use crate::metrics::Metrics;
 use crate::server::{ConnectionLimits, Drain, acceptor, serve};
 use crate::upstream::Upstreams;
@@ -268,15 +267,6 @@ async fn tend(app: Arc<App>) {
             tracing::error!(event = "books_not_tended");
         }
     }
-}
-
-/// Makes a scorer of the weights that a policy names.
-#[must_use]
-pub fn weights_loader() -> ScorerLoader {
-    Arc::new(|bytes| {
-        let artifact = Artifact::load(bytes).map_err(|error| error.to_string())?;
-        Ok(Arc::new(LearnedScorer::new(artifact)))
-    })
 }
 
 /// 128 bits from the system, under which fingerprints cannot be forged.

@@ -105,6 +105,10 @@ pub struct CachePlan {
     pub write: bool,
     /// How long the stored answer stays fresh.
     pub ttl: Duration,
+    /// An answer to a differently worded question may be served, and this one's may be served to others.
+    pub semantic: bool,
+    /// Answers that call tools may be stored.
+    pub tool_calls: bool,
 }
 
 impl CachePlan {

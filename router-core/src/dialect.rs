@@ -112,6 +112,12 @@ impl Endpoint {
         Self::ALL.into_iter().find(|endpoint| endpoint.as_str() == name || endpoint.path() == name)
     }
 
+    /// Whether requests are lists of messages that are answered by the next one.
+    #[must_use]
+    pub const fn is_conversation(self) -> bool {
+        matches!(self, Self::ChatCompletions | Self::Messages)
+    }
+
     /// Whether the answer is generated text, so that output tokens are expected.
     #[must_use]
     pub const fn generates(self) -> bool {

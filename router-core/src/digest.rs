@@ -70,6 +70,9 @@ pub struct Digest {
     pub fingerprint: Fingerprint,
     /// Hash of the first turns, up to and with the first user turn: names the conversation.
     pub conversation: Fingerprint,
+    /// Hash of everything but the last user turn, where that is plain text at the end of a conversation: within equal scopes questions
+    /// may be compared by meaning.
+    pub scope: Option<Fingerprint>,
     /// Why the body may not be cached: a duplicate key or a number beyond exact comparison.
     pub ambiguous: bool,
     /// Estimated prompt tokens.
@@ -102,6 +105,7 @@ impl Digest {
         let mut walk = fields.walk;
         let fingerprint = walk.fingerprint();
         let conversation = walk.conversation();
+        let scope = walk.scope().filter(|_| endpoint.is_conversation());
         let gathered = walk.gathered.arrange();
         let (tools, images) = (walk.gathered.tools, walk.gathered.images);
         let needs = [
@@ -130,6 +134,7 @@ impl Digest {
                 .collect(),
             fingerprint,
             conversation,
+            scope,
             ambiguous: walk.ambiguous,
             prompt_tokens,
             splices: fields.splices,

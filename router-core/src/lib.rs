@@ -11,7 +11,7 @@ mod attempt;
 pub mod balance;
 pub mod breaker;
 pub mod budget;
-mod cache;
+pub mod cache;
 mod capability;
 pub mod charter;
 pub mod concurrency;

@@ -71,7 +71,7 @@ pub fn decide(
         Ok(candidates) => Ok(Decision {
             candidates,
             session: SessionKey::of(&state.fingerprint_key, request),
-            cache: cache_plan(snapshot, request, &action.cache),
+            cache: cache_plan(snapshot, request, &action.cache, rng),
             max_output_tokens: action.max_output_tokens,
             receipt,
         }),
@@ -222,16 +222,36 @@ fn strictest(caller: Option<Placement>, rule: Option<Placement>) -> Option<Place
 }
 
 /// How the cache takes part: by policy, then by rule, then by what the caller wishes.
-fn cache_plan(snapshot: &Snapshot, request: &RouteRequest<'_>, rule: &CacheRule) -> CachePlan {
+fn cache_plan(snapshot: &Snapshot, request: &RouteRequest<'_>, rule: &CacheRule, rng: &mut Rng) -> CachePlan {
     let digest = request.digest;
+    let policy = &snapshot.cache;
     let deterministic = digest.temperature == Temperature::Zero || !digest.endpoint().generates();
-    let enabled = rule.enabled.unwrap_or(snapshot.cache.enabled)
+    let enabled = rule.enabled.unwrap_or(policy.enabled)
         && (deterministic || rule.any_temperature == Some(true))
         && digest.choices == 1
         && !digest.ambiguous
         && !request.cache.no_store;
-    let ttl = rule.ttl.unwrap_or(snapshot.cache.ttl);
-    // A caller may ask for less, never for more, than the policy keeps.
-    let ttl = request.cache.ttl.map_or(ttl, |wish| wish.min(ttl));
-    CachePlan { read: enabled && !request.cache.no_read, write: enabled && ttl > Duration::ZERO, ttl }
+    let ttl = if enabled { ttl(snapshot, request, rule, rng) } else { Duration::ZERO };
+    CachePlan {
+        read: enabled && !request.cache.no_read,
+        write: enabled && ttl > Duration::ZERO,
+        ttl,
+        semantic: enabled && rule.semantic.unwrap_or(policy.semantic) && digest.scope.is_some(),
+        tool_calls: rule.tool_calls.unwrap_or(policy.tool_calls),
+    }
 }
+
+/// How long an answer stays fresh: as the rule says, else as the question does, else as the policy does. A caller may ask for less, never
+/// for more.
+fn ttl(snapshot: &Snapshot, request: &RouteRequest<'_>, rule: &CacheRule, rng: &mut Rng) -> Duration {
+    let policy = &snapshot.cache;
+    let by_question = || {
+        let keeps = snapshot.scorer.keeps_for(request.digest.prompt().question).filter(|_| policy.volatility)?;
+        Some(keeps.mul_f32(1.0 + TTL_JITTER * (2.0 * rng.f32() - 1.0)).min(policy.max_ttl))
+    };
+    let ttl = rule.ttl.or_else(by_question).unwrap_or(policy.ttl);
+    request.cache.ttl.map_or(ttl, |wish| wish.min(ttl))
+}
+
+/// Answers that were stored together are not forgotten together: a tenth either way spreads the calls that renew them.
+const TTL_JITTER: f32 = 0.1;

@@ -1,6 +1,7 @@
 //! The seam between a decision and whatever judges how hard a prompt is.
 
 use std::fmt;
+use std::time::Duration;
 
 /// What a scorer may look at. Digested once per request; text is decoded, unescaped UTF-8.
 #[derive(Clone, Copy, Debug, Default)]
@@ -118,6 +119,12 @@ impl fmt::Debug for Assessment {
 pub trait Scorer: Send + Sync + fmt::Debug {
     /// Scores one prompt. Never panics; any text is welcome.
     fn score(&self, prompt: &Prompt<'_>) -> Assessment;
+
+    /// How long an answer to this question may be kept, by how soon such answers change; `None` where the scorer cannot tell.
+    fn keeps_for(&self, question: &str) -> Option<Duration> {
+        let _ = question;
+        None
+    }
 
     /// Name and version, for receipts and `/policy`.
     fn name(&self) -> &str;

@@ -17,7 +17,7 @@ struct Raw {
 }
 
 pub(super) fn complete(line: &str) -> Result<Row, LineFault> {
-    let row = partial(line)?;
+    let row = row(parse(line)?)?;
     match (row.weak_score, row.strong_score) {
         (None, _) => Err(LineFault::Missing("weak_score")),
         (_, None) => Err(LineFault::Missing("strong_score")),
@@ -25,8 +25,17 @@ pub(super) fn complete(line: &str) -> Result<Row, LineFault> {
     }
 }
 
-pub(super) fn partial(line: &str) -> Result<Row, LineFault> {
-    let raw: Raw = serde_json::from_str(line).map_err(LineFault::NotJson)?;
+/// None if the line has no prompt.
+pub(super) fn outcome(line: &str) -> Result<Option<Row>, LineFault> {
+    let raw = parse(line)?;
+    if raw.prompt.as_ref().is_none_or(Value::is_null) { Ok(None) } else { row(raw).map(Some) }
+}
+
+fn parse(line: &str) -> Result<Raw, LineFault> {
+    serde_json::from_str(line).map_err(LineFault::NotJson)
+}
+
+fn row(raw: Raw) -> Result<Row, LineFault> {
     let row = Row {
         id: text(raw.id, "id")?,
         prompt: text(raw.prompt, "prompt")?,

@@ -15,7 +15,10 @@ struct Fixture {
 
 /// Prompts of our own, of every kind that matters.
 fn fixtures() -> Vec<Fixture> {
-    include_str!("../../fixtures/prompts.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    include_str!("../../fixtures/prompts.jsonl")
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 fn shipped() -> LearnedScorer {
@@ -44,10 +47,14 @@ fn golden_scores() {
         std::fs::write(path, &lines).unwrap();
     }
     let golden = std::fs::read_to_string(path).unwrap();
-    for (now, golden) in lines.lines().zip(golden.lines()) {
-        assert_eq!(now, golden);
-    }
     assert_eq!(lines.lines().count(), golden.lines().count());
+    for (now, golden) in lines.lines().zip(golden.lines()) {
+        let (now, golden): (Vec<&str>, Vec<&str>) = (now.split('\t').collect(), golden.split('\t').collect());
+        assert_eq!((now[0], now.get(2)), (golden[0], golden.get(2)));
+        // Logarithms may differ in their last bit from one machine to another.
+        let score = |fields: &[&str]| fields.get(1).map_or(0.0, |score| score.parse::<f32>().unwrap());
+        assert!((score(&now) - score(&golden)).abs() < 0.002, "{now:?} {golden:?}");
+    }
 }
 
 #[test]
@@ -56,7 +63,8 @@ fn the_served_score_makes_sense_to_a_person() {
     let internal_share = |kind: &str| {
         let of_kind: Vec<_> = fixtures().into_iter().filter(|fixture| fixture.kind == kind).collect();
         assert!(of_kind.len() > 5);
-        let internal = of_kind.iter().filter(|fixture| band(score(&scorer, &fixture.prompt).complexity()) == 0);
+        let internal =
+            of_kind.iter().filter(|fixture| band(score(&scorer, &fixture.prompt).complexity()) == 0);
         internal.count() as f32 / of_kind.len() as f32
     };
     assert!(internal_share("everyday") >= 0.9);
@@ -135,7 +143,9 @@ fn what_stands_around_the_question_moves_the_score() {
 fn odd_and_huge_prompts_are_scored() {
     let scorer = shipped();
     let huge = "word ".repeat(2 << 20);
-    for text in ["", " ", "\u{0}", &"a".repeat(1 << 20), &"\u{1f600}".repeat(1 << 18), &"((((".repeat(1 << 18), &huge] {
+    for text in
+        ["", " ", "\u{0}", &"a".repeat(1 << 20), &"\u{1f600}".repeat(1 << 18), &"((((".repeat(1 << 18), &huge]
+    {
         let assessment = score(&scorer, text);
         assert!((0.0..=1.0).contains(&assessment.complexity()));
     }

@@ -146,7 +146,9 @@ impl Corpus {
 
     fn solve(&self, rows: &[usize], target: fn(&Label) -> Option<f64>) -> Head {
         let weight = |row: usize| if self.labels[row].assumed { ASSUMED_WEIGHT } else { 1.0 };
-        ridge::solve(&self.matrix, rows, PENALTY, |row| (target(&self.labels[row]).unwrap_or(0.0), weight(row)))
+        ridge::solve(&self.matrix, rows, PENALTY, |row| {
+            (target(&self.labels[row]).unwrap_or(0.0), weight(row))
+        })
     }
 
     /// Each row with the raw score of a head that has not seen it.
@@ -262,3 +264,6 @@ impl Visit for Collected {
 }
 
 const _: () = assert!(STRUCTURE <= 64 && features::FAMILIAR_BITS <= 16);
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,8 @@ const MOVING: &str = "weather temperature forecast stock stocks price prices tra
 const PAST: &str = "did was were won had founded born died invented released original originally first wrote happened \
     ended began built signed discovered";
 
-const SETTLED: &str = "capital author meaning mean means definition formula name come located song character plays played";
+const SETTLED: &str =
+    "capital author meaning mean means definition formula name come located song character plays played";
 
 /// Which classes a question touched.
 #[derive(Clone, Copy, Debug, Default)]

@@ -68,7 +68,9 @@ impl Corpus {
             let mut collected = Collected::default();
             let (shape, _) = features::visit(&question.question, &mut collected);
             let norm = collected.grams.iter().map(|gram| gram.1 * gram.1).sum::<f32>().max(1.0).sqrt();
-            corpus.matrix.push(collected.grams.into_iter().map(|(at, value)| (at, value / norm)), structure(&shape));
+            corpus
+                .matrix
+                .push(collected.grams.into_iter().map(|(at, value)| (at, value / norm)), structure(&shape));
             corpus.samples.push(Sample { words: collected.words, form: Form::of(&shape) });
         }
         corpus
@@ -84,13 +86,20 @@ impl Corpus {
     }
 
     fn fit_head(&self, head: usize, order: &[usize], folds: &[Vec<usize>]) -> Fit {
-        let solve = |rows: &[usize]| ridge::solve(&self.matrix, rows, PENALTY, |row| (self.truth(head, row), 1.0));
+        let solve =
+            |rows: &[usize]| ridge::solve(&self.matrix, rows, PENALTY, |row| (self.truth(head, row), 1.0));
         let mut held_out = Vec::with_capacity(order.len());
         for (at, fold) in folds.iter().enumerate() {
-            let rest: Vec<usize> =
-                folds.iter().enumerate().filter(|(other, _)| *other != at).flat_map(|(_, rows)| rows).copied().collect();
+            let rest: Vec<usize> = folds
+                .iter()
+                .enumerate()
+                .filter(|(other, _)| *other != at)
+                .flat_map(|(_, rows)| rows)
+                .copied()
+                .collect();
             let fitted = solve(&rest);
-            held_out.extend(fold.iter().map(|&row| (self.matrix.predict(row, &fitted), self.truth(head, row))));
+            held_out
+                .extend(fold.iter().map(|&row| (self.matrix.predict(row, &fitted), self.truth(head, row))));
         }
         let fitted = solve(order);
         let (scale, words) = quantise(&fitted.sparse);

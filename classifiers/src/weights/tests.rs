@@ -41,7 +41,10 @@ fn other_versions_are_refused_with_both_numbers() {
     let other = altered(|bytes| bytes[4] = 9).unwrap_err();
     assert_eq!(other.to_string(), "weight file has format 9, this build reads format 1");
     let other = altered(|bytes| bytes[6] = 9).unwrap_err();
-    assert!(other.to_string().contains("feature map 9") && other.to_string().contains("train them again"), "{other}");
+    assert!(
+        other.to_string().contains("feature map 9") && other.to_string().contains("train them again"),
+        "{other}"
+    );
 }
 
 #[test]
@@ -51,7 +54,10 @@ fn every_flipped_bit_and_every_cut_is_noticed() {
         assert!(matches!(flipped, Err(ArtifactError::Damaged { .. })), "byte {at}");
     }
     for len in [HEADER, 100, SHIPPED.len() / 2, SHIPPED.len() - 1] {
-        assert!(matches!(altered(|bytes| bytes.truncate(len)), Err(ArtifactError::Damaged { .. })), "length {len}");
+        assert!(
+            matches!(altered(|bytes| bytes.truncate(len)), Err(ArtifactError::Damaged { .. })),
+            "length {len}"
+        );
     }
     assert!(matches!(altered(|bytes| bytes.push(0)), Err(ArtifactError::Damaged { .. })));
 }

@@ -94,8 +94,15 @@ fn known_keys() -> Vec<String> {
         "[cache]",
         "[outcomes]",
         "[tenants.x]",
+        "[[tenants.x.keys]]",
+        "[unpriced]",
+        "[[quotas]]",
+        "[[quotas]]\n[quotas.for]",
+        "[[budgets]]",
+        "[[budgets]]\n[budgets.then]",
+        "[cors]",
     ];
-    let proxy = ["", "[tls]", "[limits]", "[drain]", "[log]", "[admin_token]"];
+    let proxy = ["", "[tls]", "[limits]", "[drain]", "[log]", "[records]", "[admin_token]"];
     let policy = policy.iter().flat_map(|header| probe("policy.toml", header));
     policy.chain(proxy.iter().flat_map(|header| probe("proxy.toml", header))).collect()
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use router_policies::{Diagnostic, check_files};
 
 use crate::args::Check;
-use crate::sidecar::weights_loader;
+use crate::judge::weights_loader;
 
 /// Prints one line an error or warning on stderr; status 1 if there is an error. Files given together are checked together: the
 /// policy against the listeners of the proxy file.

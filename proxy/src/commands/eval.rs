@@ -10,10 +10,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use router_classifiers::dataset::{Row, read_rows};
 use router_classifiers::evaluate::complexity::{Curves, Report, Split, run};
 use router_classifiers::evaluate::plot;
+use router_core::cache::evaluate::{Row as Pair, evaluate};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::args::EvalComplexity;
+use crate::args::{EvalCache, EvalComplexity, Matcher};
 
 /// `eval complexity`
 ///
@@ -37,6 +38,30 @@ pub fn complexity(options: &EvalComplexity) -> anyhow::Result<ExitCode> {
         draw(path, &options.data, &report, &curves)?;
     }
     print_report(&report, options.json)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `eval cache`: each pair judged alone, as the running cache would at its shipped setting.
+///
+/// # Errors
+/// Data that cannot be read, by line; a matcher that is not there.
+pub fn cache(options: &EvalCache) -> anyhow::Result<ExitCode> {
+    anyhow::ensure!(
+        options.matcher == Matcher::Builtin,
+        "this version has no sentence embeddings: only --matcher builtin can be evaluated"
+    );
+    let mut pairs = Vec::new();
+    for (number, line) in lines(&options.data)?.lines().enumerate() {
+        let place = || format!("{}:{}", options.data.display(), number + 1);
+        let line = line.with_context(place)?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let pair: Pair = serde_json::from_str(&line).with_context(place)?;
+        anyhow::ensure!(pair.label <= 1, "{}: 'label' must be 0 or 1", place());
+        pairs.push(pair);
+    }
+    print_report(&evaluate(&pairs, None), options.json)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -14,7 +14,8 @@ use super::serve::{origin, print_diagnostics, runtime};
 use crate::args;
 use crate::auth;
 use crate::explain::Explanation;
-use crate::sidecar::{secret, weights_loader};
+use crate::judge::weights_loader;
+use crate::sidecar::secret;
 use crate::wishes::Wishes;
 
 /// Decides and prints.

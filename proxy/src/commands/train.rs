@@ -19,7 +19,15 @@ pub fn complexity(options: &TrainComplexity) -> anyhow::Result<ExitCode> {
         data.extend(rows(path)?);
     }
     for path in &options.from_outcomes {
-        data.extend(read_outcomes(lines(path)?).with_context(|| path.display().to_string())?);
+        let outcomes = read_outcomes(lines(path)?).with_context(|| path.display().to_string())?;
+        if outcomes.without_prompt > 0 {
+            eprintln!(
+                "{}: {} outcomes without a prompt are passed over",
+                path.display(),
+                outcomes.without_prompt
+            );
+        }
+        data.extend(outcomes.rows);
     }
     let defaults = Options::default();
     let fitted = fit(

@@ -235,6 +235,7 @@ impl Passage {
             decision,
             // What another model answered is not what was asked for.
             key: None,
+            meaning: None,
         })
     }
 

@@ -166,6 +166,8 @@ impl Passage {
             endpoint: self.digest.endpoint(),
             model: candidate.model,
             cache_bytes: self.snapshot.cache.max_bytes,
+            meaning: self.meaning.clone(),
+            tool_calls: self.decision.cache.tool_calls,
         })
     }
 

@@ -1,15 +1,12 @@
 //! Streams pass event by event and byte for byte, and one that died never looks finished.
 
-use std::sync::Arc;
-
 use http::Method;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use crate::support::{
-    DIALECTS, Plan, Reply, Speech, World, chat, events, fault, until, within, world, world_with,
+    DIALECTS, Gate, Plan, Reply, Speech, World, chat, events, fault, until, within, world, world_with,
 };
 
 /// What the provider sends for the same request, past the router.
@@ -285,29 +282,13 @@ async fn nothing_follows_a_providers_error_event() {
     const HI: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hi\"}}]}\n\n";
     const ERROR: &str = "data: {\"error\":{\"message\":\"overloaded\",\"code\":529}}\n\n";
     const DONE: &str = "data: [DONE]\n\n";
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let go_on = Arc::new(Notify::new());
-    let told = Arc::clone(&go_on);
-    tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let _ = stream.read(&mut [0; 4096]).await.unwrap();
-        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n";
-        let length = HI.len() + ERROR.len() + DONE.len();
-        let begin = format!("{head}content-length: {length}\r\n\r\n{HI}");
-        stream.write_all(begin.as_bytes()).await.unwrap();
-        told.notified().await;
-        stream.write_all(format!("{ERROR}{DONE}").as_bytes()).await.unwrap();
-        // Open until the router has gone.
-        let _ = stream.read(&mut [0; 1]).await;
-    });
+    let gate = Gate::between(HI, format!("{ERROR}{DONE}")).await;
     let world = world().await;
-    world.policy.slip(&world.base_policy().replace(&world.inside.addr().to_string(), &address.to_string()));
-    world.client.admin(Method::POST, "/-/reload", "").await;
+    world.replace_inside(gate.address).await;
     let body = Speech::OpenAi.body("x", json!({"stream": true}));
     let mut stream = world.client.stream(Speech::OpenAi, &body).await;
     stream.read(HI.len()).await;
-    go_on.notify_one();
+    gate.open();
     assert_eq!(stream.rest().await.text(), format!("{HI}{ERROR}"));
     assert_eq!(world.client.outcomes("upstream_error").await, 1.0);
 }

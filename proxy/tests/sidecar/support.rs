@@ -3,6 +3,7 @@
 mod client;
 mod dialect;
 mod events;
+mod gate;
 mod policy;
 mod program;
 
@@ -17,6 +18,7 @@ use router_upstream::{Builder, Fault, Upstream};
 pub use client::{Reply, TestClient};
 pub use dialect::{DIALECTS, Speech, chat, chat_with, merged, message};
 pub use events::{data, events};
+pub use gate::Gate;
 pub use policy::{Policy, base_policy};
 pub use program::{Program, run, run_with};
 
@@ -72,6 +74,14 @@ impl World {
     /// The base policy over this world's providers.
     pub fn base_policy(&self) -> String {
         base_policy(self.inside.addr(), self.outside.addr())
+    }
+
+    /// Puts this address in the place of the internal provider's.
+    pub async fn replace_inside(&self, address: SocketAddr) {
+        let policy = self.base_policy().replace(&self.inside.addr().to_string(), &address.to_string());
+        self.policy.slip(&policy);
+        let reply = self.client.admin(http::Method::POST, "/-/reload", "").await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
     }
 
     /// Requests that any provider has seen.

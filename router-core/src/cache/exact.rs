@@ -37,11 +37,22 @@ impl CacheKey {
         request: &RouteRequest<'_>,
         receipt: &Receipt,
     ) -> Self {
+        Self::over(request.digest.fingerprint, key, snapshot, request, receipt)
+    }
+
+    /// The key of everything that decides who may see an answer and who gives it, over `content`.
+    pub(super) fn over(
+        content: Fingerprint,
+        key: &FingerprintKey,
+        snapshot: &Snapshot,
+        request: &RouteRequest<'_>,
+        receipt: &Receipt,
+    ) -> Self {
         let mut hasher = key.hasher(b'K');
         hasher
-            .number(request.tenant.index() as u64)
+            .number(snapshot.cache_scope(request.tenant).index() as u64)
             .bytes(request.digest.endpoint().as_str().as_bytes())
-            .part(request.digest.fingerprint)
+            .part(content)
             .number(snapshot.cache.epoch)
             .number(receipt.rule.map_or(0, |_| snapshot.generation()))
             .number(receipt.rule.map_or(u64::MAX, |rule| rule.index() as u64));

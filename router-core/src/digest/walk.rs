@@ -22,6 +22,12 @@ pub(super) struct Walk<'k> {
     /// Member hashes of the objects being walked, innermost last: (hash of the name, hash of the member).
     members: SmallVec<[(u128, u128); 24]>,
     messages: SmallVec<[Fingerprint; 8]>,
+    /// Hashes of the top-level members other than the messages.
+    around: SmallVec<[u128; 16]>,
+    /// Whether the last message walked is a user's, of plain text and nothing else.
+    plain: bool,
+    /// Whether the open message's content is one string.
+    one_text: bool,
     first_user: Option<usize>,
     system: Fingerprint,
     /// The role the open message states.
@@ -40,6 +46,9 @@ impl<'k> Walk<'k> {
             schema: false,
             members: SmallVec::new(),
             messages: SmallVec::new(),
+            around: SmallVec::new(),
+            plain: false,
+            one_text: false,
             first_user: None,
             system: Fingerprint::default(),
             role: None,
@@ -66,6 +75,25 @@ impl<'k> Walk<'k> {
         }
         let name = self.name(name);
         self.push_member(name, value);
+        if place != Place::Messages {
+            self.around.extend(self.members.last().map(|member| member.1));
+        }
+    }
+
+    /// The hash of everything but the last message, where that is a user's plain text: what must be equal before two questions are
+    /// compared by meaning.
+    pub(super) fn scope(&mut self) -> Option<Fingerprint> {
+        let (_, before) = self.messages.split_last().filter(|_| self.plain)?;
+        self.around.sort_unstable();
+        let mut hasher = self.key.hasher(b'z');
+        for member in &self.around {
+            hasher.part(Fingerprint(*member));
+        }
+        hasher.number(before.len() as u64);
+        for message in before {
+            hasher.part(*message);
+        }
+        Some(hasher.finish())
     }
 
     fn name(&self, name: &str) -> Fingerprint {
@@ -144,15 +172,17 @@ impl<'k> Walk<'k> {
         self.turn_start = self.gathered.mark();
         self.role = None;
         self.implied = None;
+        self.one_text = false;
     }
 
-    /// Closes a message.
-    fn close_message(&mut self, hash: Fingerprint) {
+    /// Closes a message of so many members.
+    fn close_message(&mut self, hash: Fingerprint, members: usize) {
         let role = match self.role {
             None | Some(Role::User) => self.implied.or(self.role).unwrap_or(Role::User),
             Some(role) => role,
         };
         self.gathered.close(role, self.turn_start);
+        self.plain = role == Role::User && members == 2 && self.one_text;
         if role == Role::User {
             self.first_user.get_or_insert(self.messages.len());
         }
@@ -248,6 +278,7 @@ impl<'de> Visitor<'de> for Step<'_, '_> {
     fn visit_str<E: Error>(self, value: &str) -> Result<Fingerprint, E> {
         self.admit(Shape::Text)?;
         self.walk.note(self.place, value);
+        self.walk.one_text |= self.place == Place::Content;
         let hash = self.hasher(b's').bytes(value.as_bytes()).finish();
         if matches!(self.place, Place::Input | Place::Texts) {
             self.walk.close_question(hash);
@@ -285,12 +316,13 @@ impl<'de> Visitor<'de> for Step<'_, '_> {
             let value = map.next_value_seed(walk.step(inner))?;
             walk.push_member(name, value);
         }
+        let members = walk.members.len() - start;
         let hash = walk.fold(start);
         if place == Place::Message && walk.role.is_none() {
             return Err(A::Error::custom("expected every message to have a role"));
         }
         if is_message {
-            walk.close_message(hash);
+            walk.close_message(hash, members);
         }
         Ok(hash)
     }

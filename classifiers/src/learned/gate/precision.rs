@@ -26,19 +26,15 @@ impl Precision {
         let scale = deviation.map(|deviation| 1.0 / (deviation + DEVIATION_FLOOR));
         let mut covariance = [[0.0f64; STRUCTURE]; STRUCTURE];
         for row in rows {
-            for i in 0..STRUCTURE {
-                for j in 0..=i {
-                    let product = (row[i] - mean[i]) * scale[i] * (row[j] - mean[j]) * scale[j];
-                    covariance[i][j] += f64::from(product);
-                }
+            let z: [f64; STRUCTURE] = std::array::from_fn(|i| f64::from((row[i] - mean[i]) * scale[i]));
+            for (line, zi) in covariance.iter_mut().zip(z) {
+                line.iter_mut().zip(z).for_each(|(sum, zj)| *sum += zi * zj);
             }
         }
         let n = rows.len().max(1) as f64;
-        for i in 0..STRUCTURE {
-            for j in 0..=i {
-                covariance[i][j] = covariance[i][j] / n + if i == j { RIDGE } else { 0.0 };
-                covariance[j][i] = covariance[i][j];
-            }
+        for (i, line) in covariance.iter_mut().enumerate() {
+            line.iter_mut().for_each(|sum| *sum /= n);
+            line[i] += RIDGE;
         }
         Self {
             mean,
@@ -90,16 +86,15 @@ mod tests {
 
     #[test]
     fn the_inverse_inverts() {
-        let mut matrix = [[0.0; STRUCTURE]; STRUCTURE];
-        for i in 0..STRUCTURE {
-            for j in 0..STRUCTURE {
-                matrix[i][j] = if i == j { 2.0 } else { 1.0 / (1.0 + (i as f64 - j as f64).abs() * 3.0) };
-            }
-        }
+        let entry = |i: usize, j: usize| {
+            if i == j { 2.0 } else { 1.0 / (1.0 + (i as f64 - j as f64).abs() * 3.0) }
+        };
+        let matrix: [[f64; STRUCTURE]; STRUCTURE] =
+            std::array::from_fn(|i| std::array::from_fn(|j| entry(i, j)));
         let inverse = invert(matrix);
-        for i in 0..STRUCTURE {
+        for (i, line) in matrix.iter().enumerate() {
             for j in 0..STRUCTURE {
-                let value: f64 = (0..STRUCTURE).map(|k| matrix[i][k] * inverse[k][j]).sum();
+                let value: f64 = line.iter().zip(&inverse).map(|(a, column)| a * column[j]).sum();
                 assert!((value - f64::from(u8::from(i == j))).abs() < 1e-9, "{i} {j} {value}");
             }
         }

@@ -1,0 +1,67 @@
+//! The judge of prompts: how hard one is, and how soon its answer goes stale.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use router_classifiers::learned::artifact::Artifact;
+use router_classifiers::volatility::VolatilityScorer;
+use router_classifiers::{LearnedScorer, StructureScorer};
+use router_core::{Assessment, Prompt, Scorer};
+use router_policies::ScorerLoader;
+
+/// A scorer that also knows about volatility.
+#[derive(Clone)]
+pub struct Judge {
+    complexity: Arc<dyn Scorer>,
+    volatility: Option<VolatilityScorer>,
+}
+
+impl Judge {
+    /// With the weights that are part of the program.
+    #[must_use]
+    pub fn shipped() -> Self {
+        // The weights are checked by tests; a damaged program still routes, by structure.
+        let complexity: Arc<dyn Scorer> = match LearnedScorer::shipped() {
+            Ok(learned) => Arc::new(learned),
+            Err(error) => {
+                tracing::error!(event = "shipped_weights_unreadable", error = %error);
+                Arc::new(StructureScorer)
+            }
+        };
+        Self::of(complexity)
+    }
+
+    fn of(complexity: Arc<dyn Scorer>) -> Self {
+        Self { complexity, volatility: VolatilityScorer::shipped().ok() }
+    }
+}
+
+/// Makes a judge of the weights that a policy names.
+#[must_use]
+pub fn weights_loader() -> ScorerLoader {
+    Arc::new(|bytes| {
+        let artifact = Artifact::load(bytes).map_err(|error| error.to_string())?;
+        Ok(Arc::new(Judge::of(Arc::new(LearnedScorer::new(artifact)))))
+    })
+}
+
+impl Scorer for Judge {
+    fn score(&self, prompt: &Prompt<'_>) -> Assessment {
+        self.complexity.score(prompt)
+    }
+
+    fn keeps_for(&self, question: &str) -> Option<Duration> {
+        self.volatility.as_ref().map(|scorer| scorer.judge(question).volatility.ttl())
+    }
+
+    fn name(&self) -> &str {
+        self.complexity.name()
+    }
+}
+
+impl fmt::Debug for Judge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Judge").field(&self.complexity).finish()
+    }
+}

@@ -1,0 +1,96 @@
+//! Two digests side by side: which words they share, and what is left on each side.
+
+use smallvec::SmallVec;
+
+use super::digest::{Digest, Flags, Token};
+
+/// Two digests and the words they share. Made once per pair; guards and verifier read it.
+#[derive(Debug)]
+pub struct Alignment<'d> {
+    /// The cached question.
+    pub a: &'d Digest,
+    /// The incoming question.
+    pub b: &'d Digest,
+    /// Places of the shared words in `a` and in `b`, in the order of `a`.
+    pub shared: SmallVec<[(u16, u16); 24]>,
+    only_a: SmallVec<[u16; 16]>,
+    only_b: SmallVec<[u16; 16]>,
+}
+
+impl<'d> Alignment<'d> {
+    /// Pairs every word of `a` with its first free twin in `b`.
+    #[must_use]
+    pub fn of(a: &'d Digest, b: &'d Digest) -> Self {
+        let mut taken = [0u64; 4];
+        let mut alignment =
+            Self { a, b, shared: SmallVec::new(), only_a: SmallVec::new(), only_b: SmallVec::new() };
+        // A digest has at most 256 words and a phrase can add a few; what is beyond is left unmatched, which is safe.
+        let (tokens_a, tokens_b) = (bounded(&a.tokens), bounded(&b.tokens));
+        let mut next = 0;
+        for (i, token) in (0u16..).zip(tokens_a) {
+            let found = find(tokens_b, next, token, &taken).or_else(|| find(tokens_b, 0, token, &taken));
+            match found {
+                Some(j) => {
+                    taken[j / 64] |= 1 << (j % 64);
+                    next = j + 1;
+                    // `j` is below 256.
+                    alignment.shared.push((i, j as u16));
+                }
+                None => alignment.only_a.push(i),
+            }
+        }
+        alignment
+            .only_b
+            .extend((0u16..).zip(tokens_b).map(|(j, _)| j).filter(|&j| !is_taken(&taken, usize::from(j))));
+        alignment
+    }
+
+    /// Words of `a` that `b` has not.
+    pub fn only_a(&self) -> impl Iterator<Item = &'d Token> + '_ {
+        let tokens = &self.a.tokens;
+        self.only_a.iter().filter_map(move |&i| tokens.get(usize::from(i)))
+    }
+
+    /// Words of `b` that `a` has not.
+    pub fn only_b(&self) -> impl Iterator<Item = &'d Token> + '_ {
+        let tokens = &self.b.tokens;
+        self.only_b.iter().filter_map(move |&j| tokens.get(usize::from(j)))
+    }
+
+    /// Shared words, as they stand in each text, in the order of `a`.
+    pub fn pairs(&self) -> impl Iterator<Item = (&'d Token, &'d Token)> + '_ {
+        let (a, b) = (&self.a.tokens, &self.b.tokens);
+        self.shared.iter().filter_map(move |&(i, j)| Some((a.get(usize::from(i))?, b.get(usize::from(j))?)))
+    }
+
+    /// How many words only one of the two has, generic ones not counted: in `a`, in `b`.
+    #[must_use]
+    pub fn heavy(&self) -> (usize, usize) {
+        let heavy = |token: &&Token| !token.flags.any(Flags::LIGHT);
+        (self.only_a().filter(heavy).count(), self.only_b().filter(heavy).count())
+    }
+
+    /// How many words only one of the two has: in `a`, in `b`.
+    #[must_use]
+    pub fn unmatched(&self) -> (usize, usize) {
+        (self.only_a.len(), self.only_b.len())
+    }
+
+    /// Whether the texts differ in case and punctuation at most.
+    #[must_use]
+    pub fn same_wording(&self) -> bool {
+        self.a.wording == self.b.wording && self.a.literals == self.b.literals
+    }
+}
+
+fn bounded(tokens: &[Token]) -> &[Token] {
+    &tokens[..tokens.len().min(256)]
+}
+
+fn is_taken(taken: &[u64; 4], at: usize) -> bool {
+    taken[at / 64] & (1 << (at % 64)) != 0
+}
+
+fn find(tokens: &[Token], from: usize, like: &Token, taken: &[u64; 4]) -> Option<usize> {
+    (from..tokens.len()).find(|&j| tokens[j].word == like.word && !is_taken(taken, j))
+}
