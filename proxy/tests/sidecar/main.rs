@@ -24,6 +24,7 @@ mod limits;
 mod origins;
 mod quotas;
 mod records;
+mod near;
 mod reload;
 mod sharing;
 mod streams;
