@@ -5,5 +5,5 @@ mod provider;
 mod secret;
 
 pub use model::{Model, PriceSource, Pricing, UpstreamModel};
-pub use provider::{Placement, PoolSettings, Probe, Provider, Timeouts};
+pub use provider::{Placement, PoolSettings, Probe, Provider, ProviderTls, Timeouts};
 pub use secret::Secret;

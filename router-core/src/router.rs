@@ -246,7 +246,8 @@ fn cache_plan(snapshot: &Snapshot, request: &RouteRequest<'_>, rule: &CacheRule,
 fn ttl(snapshot: &Snapshot, request: &RouteRequest<'_>, rule: &CacheRule, rng: &mut Rng) -> Duration {
     let policy = &snapshot.cache;
     let by_question = || {
-        let keeps = snapshot.scorer.keeps_for(request.digest.prompt().question).filter(|_| policy.volatility)?;
+        let keeps =
+            snapshot.scorer.keeps_for(request.digest.prompt().question).filter(|_| policy.volatility)?;
         Some(keeps.mul_f32(1.0 + TTL_JITTER * (2.0 * rng.f32() - 1.0)).min(policy.max_ttl))
     };
     let ttl = rule.ttl.or_else(by_question).unwrap_or(policy.ttl);

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::SystemTime;
 
+use crate::budget::Spender;
 use crate::ids::{ModelId, ProfileIndex, TenantId};
 use crate::keyring::{DuplicateKey, Found, Key, KeyHash, Keyring};
 use crate::registry::Placement;
@@ -19,6 +20,8 @@ pub struct Tenant {
     pub tags: Vec<(Box<str>, Box<str>)>,
     /// Its keys.
     pub keys: Vec<Key>,
+    /// Certificates that its callers may show in place of a key, each like a key by the SHA-256 of its DER form.
+    pub certificates: Vec<Key>,
     /// Whether its prompts may be kept; `None`: as the policy says.
     pub keep_prompts: Option<bool>,
     /// Who goes first when there is not room for all: higher is better.
@@ -56,6 +59,7 @@ pub struct Tenants {
     tenants: Vec<Tenant>,
     by_id: HashMap<TenantId, usize>,
     keys: Keyring,
+    certificates: Keyring,
 }
 
 impl Tenants {
@@ -66,7 +70,10 @@ impl Tenants {
     pub fn try_new(tenants: Vec<Tenant>) -> Result<Self, DuplicateKey> {
         let by_id = tenants.iter().enumerate().map(|(at, tenant)| (tenant.id, at)).collect();
         let keys = Keyring::try_new(tenants.iter().flat_map(|tenant| tenant.keys.iter().copied()).collect())?;
-        Ok(Self { tenants, by_id, keys })
+        let certificates = Keyring::try_new(
+            tenants.iter().flat_map(|tenant| tenant.certificates.iter().copied()).collect(),
+        )?;
+        Ok(Self { tenants, by_id, keys, certificates })
     }
 
     /// Whether no tenant is configured, so that callers need no key.
@@ -79,6 +86,18 @@ impl Tenants {
     #[must_use]
     pub fn authenticate(&self, hash: &KeyHash, now: SystemTime) -> Found<'_> {
         self.keys.find(hash, now)
+    }
+
+    /// What becomes of a certificate with this hash at `now`. Certificates are public and keys are not, so that neither is taken for the other.
+    #[must_use]
+    pub fn recognise(&self, certificate: &KeyHash, now: SystemTime) -> Found<'_> {
+        self.certificates.find(certificate, now)
+    }
+
+    /// The key or certificate with this number.
+    #[must_use]
+    pub fn key_of(&self, spender: Spender) -> Option<&Key> {
+        self.keys.key_of(spender).or_else(|| self.certificates.key_of(spender))
     }
 
     /// Every key.

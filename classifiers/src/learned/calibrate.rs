@@ -59,7 +59,7 @@ impl Curve {
     /// The rising curve nearest to the pairs (x, y) in least squares, over equally filled bins of x: isotonic regression by
     /// pooling adjacent violators (Barlow et al., 1972), then linear between the centres.
     ///
-    /// Bins hold at least [`BIN_ROWS`] pairs, so that one odd answer cannot make a step.
+    /// Bins hold at least 50 pairs, so that one odd answer cannot make a step.
     #[must_use]
     pub fn isotonic(pairs: &[(f64, f64)]) -> Self {
         let mut pools: Vec<Pool> = Vec::new();

@@ -86,27 +86,12 @@ impl Form {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Reading {
     words: u32,
-    sums: [Sum; LANES],
+    steps: [i32; LANES],
+    unseen: [u32; LANES],
 }
 
 /// A word's steps for all parts lie side by side, so that a prompt's word costs one load.
 const LANES: usize = MAX_PARTS.next_power_of_two();
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Sum {
-    steps: i32,
-    unseen: u32,
-}
-
-impl Sum {
-    /// A word that was never seen is no evidence but its novelty.
-    #[inline]
-    fn add(&mut self, step: i8) {
-        let unseen = step == UNSEEN;
-        self.unseen += u32::from(unseen);
-        self.steps += if unseen { 0 } else { i32::from(step) };
-    }
-}
 
 /// The fitted gate.
 #[derive(Clone, Debug, PartialEq)]
@@ -146,16 +131,22 @@ impl Gate {
     #[inline]
     pub(crate) fn read(&self, reading: &mut Reading, bucket: usize) {
         reading.words += 1;
-        for (&step, sum) in self.lanes[bucket].iter().zip(&mut reading.sums) {
-            sum.add(step);
+        let lanes = self.lanes[bucket];
+        for lane in 0..LANES {
+            let unseen = lanes[lane] == UNSEEN;
+            // A word that was never seen is no evidence but its novelty.
+            reading.steps[lane] += if unseen { 0 } else { i32::from(lanes[lane]) };
+            reading.unseen[lane] += u32::from(unseen);
         }
     }
 
     /// How unlike the training data a prompt is: up to 1 is inside, more is outside.
     pub(crate) fn unfamiliarity(&self, reading: &Reading, form: &Form) -> f32 {
-        let of =
-            |(part, sum): (&Part, &Sum)| part.distance(&part.evidence(reading.words, sum, form)) / part.limit;
-        self.parts.iter().zip(&reading.sums).map(of).fold(f32::INFINITY, f32::min)
+        let of = |(lane, part): (usize, &Part)| {
+            part.distance(&part.evidence(reading.words, reading.steps[lane], reading.unseen[lane], form))
+                / part.limit
+        };
+        self.parts.iter().enumerate().map(of).fold(f32::INFINITY, f32::min)
     }
 
     /// Fits a gate to `rows` of `samples`.
@@ -166,13 +157,13 @@ impl Gate {
 }
 
 impl Part {
-    fn evidence(&self, words: u32, sum: &Sum, form: &Form) -> [f32; KINDS] {
+    fn evidence(&self, words: u32, steps: i32, unseen: u32, form: &Form) -> [f32; KINDS] {
         let words = words as f32 + DAMPING;
         let bins: i32 = form.bins.iter().map(|&bin| i32::from(self.bins[bin])).sum();
         [
-            sum.steps as f32 / STEPS / words,
+            steps as f32 / STEPS / words,
             bins as f32 / STEPS / COUNTS as f32,
-            -(sum.unseen as f32) / words,
+            -(unseen as f32) / words,
             -self.precision.distance(&form.structure),
             form.heuristic,
         ]
@@ -185,9 +176,10 @@ impl Part {
     }
 
     fn evidence_of(&self, sample: &Sample) -> [f32; KINDS] {
-        let mut sum = Sum::default();
-        sample.words.iter().for_each(|&bucket| sum.add(self.words[usize::from(bucket)]));
-        self.evidence(sample.words.len() as u32, &sum, &sample.form)
+        let known = |&bucket: &u16| Some(self.words[usize::from(bucket)]).filter(|&step| step != UNSEEN);
+        let steps = sample.words.iter().filter_map(known).map(i32::from).sum();
+        let unseen = sample.words.len() - sample.words.iter().filter_map(known).count();
+        self.evidence(sample.words.len() as u32, steps, unseen as u32, &sample.form)
     }
 
     /// `rows` come in random order; each fold of them is judged by a part that has not seen it.

@@ -139,23 +139,20 @@ impl<F: FnMut(Word)> Reader<F> {
         self.newline();
     }
 
-    /// Reads letters and digits from `at` on and returns where they end.
+    /// Reads letters and digits from `from` on and returns where they end.
     #[inline(always)]
-    fn letters(&mut self, bytes: &[u8], mut at: usize) -> usize {
+    fn letters(&mut self, bytes: &[u8], from: usize) -> usize {
+        let run = bytes[from..].iter().position(|&byte| CLASS[usize::from(byte)] <= MARK);
+        let to = run.map_or(bytes.len(), |length| from + length);
         if self.word.len() == 0 {
-            self.digit_first = bytes[at].is_ascii_digit();
-        }
-        let mut word = self.word;
-        while let Some(&byte) = bytes.get(at) {
-            let folded = CLASS[usize::from(byte)];
-            if folded <= MARK {
-                break;
+            self.digit_first = bytes[from].is_ascii_digit();
+            if let Some(word) = WordHash::of_run(bytes, from, to) {
+                self.word = word;
+                return to;
             }
-            word = word.push(folded);
-            at += 1;
         }
-        self.word = word;
-        at
+        self.word = bytes[from..to].iter().fold(self.word, |word, &byte| word.push(CLASS[usize::from(byte)]));
+        to
     }
 
     #[inline]

@@ -94,6 +94,15 @@ pub struct Probe {
     pub path: Box<str>,
 }
 
+/// What TLS towards one provider needs beyond the system's roots, as PEM.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProviderTls {
+    /// Roots of trust in place of the system's. Empty: nobody is trusted.
+    pub roots: Option<Secret>,
+    /// The certificate chain and key that the router shows. Empty: it cannot connect.
+    pub identity: Option<(Secret, Secret)>,
+}
+
 /// A provider entry of the policy, compiled.
 #[derive(Clone, Debug)]
 pub struct Provider {
@@ -123,6 +132,8 @@ pub struct Provider {
     pub group: u8,
     /// Connection limits.
     pub pool: PoolSettings,
+    /// What TLS needs.
+    pub tls: ProviderTls,
     /// Whether streams are asked for their usage (`stream_options.include_usage`).
     pub stream_usage: bool,
 }

@@ -147,10 +147,11 @@ impl Items {
                 }));
                 at += length;
                 // What follows a dropped wrapper begins the sentence: "please tell me | is it …".
-                if rule.replacement.is_empty() && initial {
-                    if let Some(next) = self.list.get_mut(at) {
-                        next.marks.initial = true;
-                    }
+                if rule.replacement.is_empty()
+                    && initial
+                    && let Some(next) = self.list.get_mut(at)
+                {
+                    next.marks.initial = true;
                 }
             } else {
                 rewritten.push(self.list[at]);
@@ -457,16 +458,16 @@ impl Reader {
     }
 
     fn cardinal(&mut self, amount: Amount) {
-        if let (Some(number), Some(value)) = (self.number, amount.value()) {
-            if let Some(current) = number.current.value().filter(|_| number.spelled) {
-                let fits = current == 0
-                    || (value < 10 && current % 100 >= 20 && current % 10 == 0)
-                    || (value < 100 && current >= 100 && current % 100 == 0);
-                if fits {
-                    self.number =
-                        Some(Number { current: Amount::whole(current + value), scaled: false, ..number });
-                    return;
-                }
+        if let (Some(number), Some(value)) = (self.number, amount.value())
+            && let Some(current) = number.current.value().filter(|_| number.spelled)
+        {
+            let fits = current == 0
+                || (value < 10 && current % 100 >= 20 && current % 10 == 0)
+                || (value < 100 && current >= 100 && current % 100 == 0);
+            if fits {
+                self.number =
+                    Some(Number { current: Amount::whole(current + value), scaled: false, ..number });
+                return;
             }
         }
         self.end_number(Word::NONE);

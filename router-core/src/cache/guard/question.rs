@@ -35,6 +35,6 @@ fn unanswered(asks: Bits, others: Bits) -> bool {
     Ask::ALL.iter().filter(|ask| asks.has(ask.bit())).any(|ask| {
         let near =
             NEAR.iter().any(|(x, y)| (x == ask && others.has(y.bit())) || (y == ask && others.has(x.bit())));
-        !near && !(others.is_empty() && SILENT.contains(ask))
+        !(near || others.is_empty() && SILENT.contains(ask))
     })
 }

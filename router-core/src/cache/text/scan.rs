@@ -144,7 +144,7 @@ impl Scanner {
         self.check_plain(chunk);
         let opened =
             chunk.trim_start_matches(['(', '[', '{', '\'', '‘', '*', '¿', '¡', '–', '—', '•', '…', '<', '>']);
-        let body = opened.trim_end_matches(|c| is_closing(c));
+        let body = opened.trim_end_matches(is_closing);
         if body.is_empty() {
             self.marks_only(chunk);
             return;
