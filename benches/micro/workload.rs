@@ -80,6 +80,7 @@ fn provider(state: &State, name: &str, placement: Placement) -> Provider {
         probe: None,
         group: 0,
         pool: PoolSettings::default(),
+        tls: router_core::ProviderTls::default(),
         stream_usage: true,
     }
 }

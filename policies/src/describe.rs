@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use router_core::keyring::Key;
 use router_core::{
     Bands, Comparison, Condition, Model, ModelId, OutOfDomain, Prices, Pricing, Profile, ProfileIndex,
-    Provider, Requested, Rule, Secret, Snapshot, Tenant, UpstreamModel,
+    Provider, ProviderTls, Requested, Rule, Secret, Snapshot, Tenant, UpstreamModel,
 };
 use serde_json::{Map, Value, json};
 
@@ -106,6 +106,10 @@ fn provider(provider: &Provider) -> Value {
         "group": provider.group,
         "probe": provider.probe.as_ref().map(|probe| json!({ "interval": show::duration(probe.interval), "path": probe.path })),
         "pool": { "max_idle": pool.max_idle, "max_connections": pool.max_connections },
+        "tls": (provider.tls != ProviderTls::default()).then(|| json!({
+            "roots": provider.tls.roots.as_ref().map(redacted),
+            "identity": provider.tls.identity.as_ref().map(|(_, key)| redacted(key)),
+        })),
         "http2": if pool.http2_prior_knowledge { "prior-knowledge" } else { "auto" },
         "stream_usage": provider.stream_usage,
     })
@@ -232,6 +236,7 @@ fn tenant(snapshot: &Snapshot, tenant: &Tenant) -> Value {
     let profile = |index: &ProfileIndex| snapshot.profile(*index).map(|profile| profile.name.to_string());
     json!({
         "keys": tenant.keys.iter().map(key).collect::<Vec<_>>(),
+        "certificates": (!tenant.certificates.is_empty()).then(|| tenant.certificates.iter().map(key).collect::<Vec<_>>()),
         "tags": object(tags),
         "keep_prompts": tenant.keep_prompts,
         "tier": tenant.tier,

@@ -85,6 +85,9 @@ fn compare_secrets(before: &Snapshot, after: &Snapshot, changed: &mut BTreeSet<S
         if old.api_key != new.api_key {
             changed.insert(format!("providers.{}.api_key", new.name));
         }
+        if old.tls != new.tls {
+            changed.insert(format!("providers.{}.tls", new.name));
+        }
         if old.headers != new.headers {
             changed.insert(format!("providers.{}.headers", new.name));
         }

@@ -21,7 +21,9 @@ pub use model::{ModelEntry, PriceEntry, TierEntry};
 pub use outcomes::OutcomesSection;
 pub use profile::{BandsEntry, ProfileEntry};
 pub(crate) use provider::parse_base_url;
-pub use provider::{BreakerEntry, HeaderEntry, Http2, PoolEntry, ProbeEntry, ProviderEntry, TimeoutsEntry};
+pub use provider::{
+    BreakerEntry, HeaderEntry, Http2, PoolEntry, ProbeEntry, ProviderEntry, ProviderTlsEntry, TimeoutsEntry,
+};
 pub use rule::{CacheUse, RuleEntry, UseEntry, WhenEntry};
 pub use scorer::ScorerSection;
 pub(crate) use secret::read_secret;

@@ -12,6 +12,9 @@ use thiserror::Error;
 /// Largest secret, in bytes. The longest in use (signed tokens) are a few KiB.
 const MAX_SECRET_BYTES: u64 = 64 * 1024;
 
+/// Largest PEM file, in bytes: room for the roots that a whole operating system trusts.
+const MAX_PEM_BYTES: u64 = 1024 * 1024;
+
 /// Where a secret stands. Displays as it is written.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SecretRef {
@@ -19,13 +22,17 @@ pub enum SecretRef {
     Env(String),
     /// A file; a relative path starts at the folder of the file that names it.
     File(PathBuf),
+    /// A file of certificates or of a private key.
+    Pem(PathBuf),
 }
 
 impl fmt::Display for SecretRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Env(name) => write!(f, "environment variable {name}"),
-            Self::File(path) => write!(f, "file {}", path.display().to_string().escape_debug()),
+            Self::File(path) | Self::Pem(path) => {
+                write!(f, "file {}", path.display().to_string().escape_debug())
+            }
         }
     }
 }
@@ -91,6 +98,16 @@ impl SecretSource for ProcessSecrets {
                 let file = std::fs::File::open(self.folder.join(path))?;
                 std::io::Read::read_to_end(&mut std::io::Read::take(file, MAX_SECRET_BYTES + 1), &mut text)?;
                 printable(text, SecretFault::Empty)
+            }
+            SecretRef::Pem(path) => {
+                let mut text = Vec::new();
+                let file = std::fs::File::open(self.folder.join(path))?;
+                std::io::Read::read_to_end(&mut std::io::Read::take(file, MAX_PEM_BYTES + 1), &mut text)?;
+                match text.len() as u64 {
+                    0 => Err(SecretFault::Empty),
+                    1..=MAX_PEM_BYTES => Ok(Secret::new(text)),
+                    _ => Err(SecretFault::TooLong),
+                }
             }
         }
     }

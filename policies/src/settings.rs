@@ -73,6 +73,8 @@ pub struct TlsSection {
     pub cert: Option<At<String>>,
     /// Private key, PEM.
     pub key: Option<At<String>>,
+    /// Roots of trust for certificates that callers show, PEM.
+    pub client_ca: Option<At<String>>,
 }
 
 /// `[limits]`
@@ -145,6 +147,7 @@ impl ProxyFile {
             tls: root.section("tls", |table| TlsSection {
                 cert: table.required("cert", read::text),
                 key: table.required("key", read::text),
+                client_ca: table.optional("client_ca", read::text),
             }),
             limits: root.section("limits", LimitsSection::read).map(|at| at.value).unwrap_or_default(),
             drain_deadline: root
@@ -208,6 +211,8 @@ pub struct TlsFiles {
     pub cert: PathBuf,
     /// Private key, PEM.
     pub key: PathBuf,
+    /// Roots of trust for certificates that callers may show, PEM; `None`: they are not asked for any.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// What the sidecar runs with.
@@ -334,7 +339,8 @@ impl Settings {
 
 fn tls_files(section: &TlsSection, folder: &Path) -> Option<TlsFiles> {
     let file = |at: &At<String>| folder.join(&at.value);
-    Some(TlsFiles { cert: file(section.cert.as_ref()?), key: file(section.key.as_ref()?) })
+    let client_ca = section.client_ca.as_ref().map(file);
+    Some(TlsFiles { cert: file(section.cert.as_ref()?), key: file(section.key.as_ref()?), client_ca })
 }
 
 /// The admin token, or a warning that it cannot be had; then callers from elsewhere are simply not let in.

@@ -144,7 +144,7 @@ async fn explain(app: &Arc<App>, request: Request<Incoming>) -> Result<Response<
     let digest = Digest::read(endpoint, &body, &app.state.fingerprint_key)?;
     let wishes = Wishes::read(&head.headers)?;
     // Without a router key the question is asked for nobody in particular.
-    let caller = auth::authenticate(&snapshot, &head.headers, std::time::SystemTime::now())
+    let caller = auth::authenticate(&snapshot, &head.headers, None, std::time::SystemTime::now())
         .unwrap_or(auth::Caller::NOBODY);
     let request = wishes.request(&digest, caller.tenant, caller.known);
     let decided = decide(&snapshot, &app.state, &request, Instant::now(), &mut fastrand::Rng::new());

@@ -10,6 +10,7 @@ use router_core::{Snapshot, Tenant, TenantId};
 use crate::headers::name;
 use crate::keys;
 use crate::refusal::Refusal;
+use crate::server::Certificate;
 
 /// The label of callers where no tenants are configured.
 pub const ANONYMOUS: &str = "anonymous";
@@ -55,25 +56,37 @@ impl From<Stranger> for Refusal {
     }
 }
 
-/// Who sent these headers at `now`.
+/// Who sent these headers at `now`, over a connection on which this certificate was shown and verified.
 ///
 /// # Errors
 /// No key, two different ones, an unknown one, or one out of its time.
 pub fn authenticate<'s>(
     snapshot: &'s Snapshot,
     headers: &HeaderMap,
+    certificate: Option<&Certificate>,
     now: SystemTime,
 ) -> Result<Caller<'s>, Stranger> {
     if snapshot.anonymous().is_some() {
         return Ok(Caller::NOBODY);
     }
-    let presented = key(headers).ok_or(Stranger { expired: None })?;
-    let key = match snapshot.tenants.authenticate(&keys::hash(presented), now) {
+    let found = match (shows_key(headers), certificate) {
+        (false, Some(Certificate(hash))) => snapshot.tenants.recognise(hash, now),
+        _ => {
+            let presented = key(headers).ok_or(Stranger { expired: None })?;
+            snapshot.tenants.authenticate(&keys::hash(presented), now)
+        }
+    };
+    let key = match found {
         Found::Valid(key) => key,
         Found::Expired(key) => return Err(Stranger { expired: Some(key.hash.id()) }),
         Found::Unknown => return Err(Stranger { expired: None }),
     };
     Ok(Caller { tenant: key.tenant, known: snapshot.tenants.tenant(key.tenant), key: Some(key) })
+}
+
+/// Whether the headers carry any key. One that does counts, whatever certificate stands behind it.
+fn shows_key(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::AUTHORIZATION) || headers.contains_key(name::API_KEY)
 }
 
 /// The one key that the headers carry. Several that differ are none: it would be unclear who pays.

@@ -284,13 +284,13 @@ fn is_of(snapshot: &Snapshot, scope: &Scope, who: &Who, spender: Spender) -> boo
 
 fn spender_of(snapshot: &Snapshot, key: &str) -> Spender {
     let named = |found: &&router_core::keyring::Key| *found.hash.id().to_string() == *key;
-    let mut keys = snapshot.tenants.iter().flat_map(|tenant| &tenant.keys);
+    let mut keys = snapshot.tenants.iter().flat_map(|tenant| tenant.keys.iter().chain(&tenant.certificates));
     keys.find(named).map_or(Spender(0), |key| key.spender)
 }
 
 /// `team-a, key 0123456789ab`
 fn name_of(snapshot: &Snapshot, spender: Option<Spender>) -> String {
-    match spender.and_then(|spender| snapshot.tenants.keys().key_of(spender)) {
+    match spender.and_then(|spender| snapshot.tenants.key_of(spender)) {
         Some(key) => {
             let tenant = snapshot.tenants.tenant(key.tenant).map_or("", |tenant| &tenant.name);
             format!("{tenant}, key {}", key.hash.id())

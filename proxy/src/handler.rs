@@ -125,7 +125,7 @@ async fn dispatch(
         (Some(endpoint), &Method::POST) => forward(app, endpoint, request, account, id).await,
         (Some(_), method) => Err(Refusal::MethodNotAllowed { method: method.to_string(), allow: "POST" }),
         (None, &Method::GET | &Method::HEAD) if path == "/v1/models" || path.starts_with("/v1/models/") => {
-            let response = models::answer(app, path, request.headers());
+            let response = models::answer(app, path, request.headers(), request.extensions().get());
             account.close(if response.is_ok() { "ok" } else { "client_error" });
             response
         }
@@ -169,7 +169,7 @@ async fn forward(
     let mut watch = Stopwatch::new(account.arrived());
     let snapshot = app.snapshot();
     let (head, incoming) = request.into_parts();
-    let caller = auth::authenticate(&snapshot, &head.headers, SystemTime::now()).map_err(|stranger| {
+    let caller = auth::authenticate(&snapshot, &head.headers, head.extensions.get(), SystemTime::now()).map_err(|stranger| {
         let key = stranger.expired.map(|key| key.to_string().into());
         app.books.note("caller", What::UnknownKey { key });
         Refusal::from(stranger)

@@ -12,6 +12,7 @@ use crate::auth;
 use crate::headers::name;
 use crate::payload::Payload;
 use crate::refusal::Refusal;
+use crate::server::Certificate;
 
 /// Both dialects want a creation time; the router does not know one and says the epoch's first second.
 const CREATED: u64 = 1;
@@ -20,9 +21,14 @@ const CREATED: u64 = 1;
 ///
 /// # Errors
 /// An unknown key, or an unknown model.
-pub fn answer(app: &App, path: &str, headers: &HeaderMap) -> Result<Response<Payload>, Refusal> {
+pub fn answer(
+    app: &App,
+    path: &str,
+    headers: &HeaderMap,
+    certificate: Option<&Certificate>,
+) -> Result<Response<Payload>, Refusal> {
     let snapshot = app.snapshot();
-    let caller = auth::authenticate(&snapshot, headers, SystemTime::now())?;
+    let caller = auth::authenticate(&snapshot, headers, certificate, SystemTime::now())?;
     let anthropic = headers.contains_key(&name::ANTHROPIC_VERSION);
     let names = names(&snapshot, caller.known);
     let body = match path.strip_prefix("/v1/models/") {

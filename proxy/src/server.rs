@@ -6,4 +6,4 @@ mod tls;
 
 pub use connection::{ConnectionLimits, serve};
 pub use drain::{Drain, Draining};
-pub use tls::acceptor;
+pub use tls::{Certificate, Tls};

@@ -17,7 +17,7 @@ use crate::gate::{Gate, GateSettings};
 use crate::handler::body::BodyLimits;
 use crate::judge::weights_loader;
 use crate::metrics::Metrics;
-use crate::server::{ConnectionLimits, Drain, acceptor, serve};
+use crate::server::{ConnectionLimits, Drain, Tls, serve};
 use crate::upstream::Upstreams;
 use crate::{admin, handler, probe, reload};
 
@@ -138,14 +138,15 @@ impl Sidecar {
         let watch = watch(&app);
         let limits = settings.connections;
         let tls = match &settings.tls {
-            Some(files) => Some(acceptor(&files.cert, &files.key).map_err(system)?),
+            Some(files) => Some(Arc::new(Tls::open(files.clone()).map_err(system)?)),
             None => None,
         };
         let data_app = Arc::clone(&app);
         let admin_app = Arc::clone(&app);
         let admin_drain = Arc::new(Drain::default());
-        let mut tasks = vec![
+        let tasks = vec![
             tokio::spawn(probe::run(Arc::clone(&app))),
+            tokio::spawn(tend(Arc::clone(&app), tls.clone())),
             tokio::spawn(serve(data, tls, limits, Arc::clone(&app.drain), move |_, request| {
                 handler::handle(Arc::clone(&data_app), request)
             })),
@@ -153,7 +154,6 @@ impl Sidecar {
                 admin::handle(Arc::clone(&admin_app), peer, request)
             })),
         ];
-        tasks.push(tokio::spawn(tend(Arc::clone(&app))));
         let [data, admin] = addresses;
         tracing::info!(event = "listening", data = %data, admin = %admin, version = env!("CARGO_PKG_VERSION"));
         Ok(Self { app, data, admin, tasks, _watch: watch })
@@ -249,15 +249,18 @@ fn assemble(
     })
 }
 
-/// Looks after the books, for as long as the sidecar runs.
-async fn tend(app: Arc<App>) {
+/// Looks after the books and the certificate, for as long as the sidecar runs.
+async fn tend(app: Arc<App>, tls: Option<Arc<Tls>>) {
     const HOUR: u32 = 3_600;
     let mut ticks = tokio::time::interval(books::TEND);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     for tick in 0_u32.. {
         ticks.tick().await;
-        let app = Arc::clone(&app);
+        let (app, tls) = (Arc::clone(&app), tls.clone());
         let tended = tokio::task::spawn_blocking(move || {
+            if let Some(tls) = tls {
+                tls.refresh();
+            }
             app.books.tend(&app.snapshot());
             if tick % HOUR == 0 {
                 app.books.retire(SystemTime::now());

@@ -7,7 +7,8 @@ use router_core::keyring::Key;
 use router_core::{
     Bands, BreakerSettings, Dialect, HealthSettings, IdsExhausted, Model, ModelId, OutOfDomain, Parts,
     PoolSettings, PriceSource, Prices, Pricing, Probe, Profile, ProfileIndex, Provider, ProviderId,
-    Requested, Scorer, Secret, Snapshot, Tariff, Tenant, TenantId, Tenants, Tier, Timeouts, UpstreamModel,
+    ProviderTls, Requested, Scorer, Secret, Snapshot, Tariff, Tenant, TenantId, Tenants, Tier, Timeouts,
+    UpstreamModel,
 };
 
 use super::names::{DEFAULT_PROFILE, Names, Target};
@@ -17,8 +18,9 @@ use super::{Context, STRUCTURE, capabilities, catalogued, placement};
 use crate::catalogue::Entry;
 use crate::file::{
     BreakerEntry, HeaderEntry, Http2, KeyEntry, ModelEntry, PolicyFile, PoolEntry, PriceEntry, ProbeEntry,
-    ProfileEntry, ProviderEntry, TenantEntry, TierEntry, TimeoutsEntry, UnpricedEntry,
+    ProfileEntry, ProviderEntry, ProviderTlsEntry, TenantEntry, TierEntry, TimeoutsEntry, UnpricedEntry,
 };
+use crate::secret::SecretRef;
 use crate::source::At;
 use crate::table::Named;
 
@@ -141,8 +143,18 @@ fn provider(
         group: entry.group.as_ref().map_or(0, |at| u8::try_from(at.value).unwrap_or(u8::MAX)),
         probe: entry.probe.as_ref().map(probe),
         pool: pool(&entry.pool, or(entry.http2.as_ref(), Http2::Auto)),
+        tls: tls(&entry.tls, secrets),
         stream_usage: or(stream_usage, true),
     }
+}
+
+/// A file that cannot be read is an empty one, with which no connection stands: better none than one that trusts others than were meant.
+fn tls(entry: &ProviderTlsEntry, secrets: &Secrets) -> ProviderTls {
+    let file = |stated: &Option<At<SecretRef>>| {
+        let stated = stated.as_ref()?;
+        Some(secrets.get(&stated.value).cloned().unwrap_or_else(|| Secret::new("")))
+    };
+    ProviderTls { roots: file(&entry.roots), identity: file(&entry.cert).zip(file(&entry.key)) }
 }
 
 /// Headers whose secret cannot be had are left out; the warning says so.
@@ -335,6 +347,7 @@ fn tenant(
         name: name.value.as_str().into(),
         tags: entry.tags.iter().map(tag).collect(),
         keys: entry.keys.iter().map(key).collect::<Result<_, _>>()?,
+        certificates: entry.certificates.iter().map(key).collect::<Result<_, _>>()?,
         tier: entry.tier.as_ref().and_then(|at| u8::try_from(at.value).ok()).unwrap_or(1),
         models: entry.models.as_ref().map(|list| ids.candidates(&list.value, names)),
         profiles: entry.profiles.as_ref().map(|list| list.value.iter().filter_map(profile).collect()),

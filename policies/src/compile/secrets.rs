@@ -31,6 +31,7 @@ fn references(file: &PolicyFile) -> Vec<At<SecretRef>> {
     let mut found = Vec::new();
     for provider in &file.providers {
         found.extend(provider.value.api_key.clone());
+        found.extend(provider.value.tls.files().cloned());
         for header in &provider.value.headers {
             if let HeaderEntry::Secret(reference) = &header.value.value {
                 found.push(At { value: reference.clone(), span: header.value.span });

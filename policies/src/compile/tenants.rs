@@ -13,7 +13,7 @@ use crate::sink::Sink;
 pub(super) fn verify(file: &PolicyFile, names: &Names<'_>, sink: &mut Sink) {
     let mut owners: HashMap<KeyId, (KeyHash, &str)> = HashMap::new();
     for tenant in &file.tenants {
-        for key in &tenant.value.keys {
+        for key in tenant.value.keys.iter().chain(&tenant.value.certificates) {
             if let (Some(first), Some(last)) = (&key.value.not_before, &key.value.expires)
                 && first.value >= last.value
             {

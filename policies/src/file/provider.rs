@@ -92,6 +92,41 @@ impl ProbeEntry {
     }
 }
 
+/// `tls = { … }`
+#[derive(Clone, Debug, Default)]
+pub struct ProviderTlsEntry {
+    /// Roots of trust in place of the system's, a PEM file.
+    pub roots: Option<At<SecretRef>>,
+    /// The certificate chain that the router shows, a PEM file.
+    pub cert: Option<At<SecretRef>>,
+    /// Its key, a PEM file.
+    pub key: Option<At<SecretRef>>,
+}
+
+impl ProviderTlsEntry {
+    fn read(table: &mut Table<'_, '_>) -> Self {
+        let entry = Self {
+            roots: table.optional("roots", pem),
+            cert: table.optional("cert", pem),
+            key: table.optional("key", pem),
+        };
+        if entry.cert.is_some() != entry.key.is_some() {
+            let span = table.span();
+            table.sink().error(span, "cert and key belong together");
+        }
+        entry
+    }
+
+    /// All that is stated.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &At<SecretRef>> {
+        [&self.roots, &self.cert, &self.key].into_iter().flatten()
+    }
+}
+
+fn pem(value: &DeValue<'_>) -> Result<SecretRef, Fault> {
+    read::text(value).map(|path| SecretRef::Pem(path.into()))
+}
+
 /// `pool = { … }`
 #[derive(Clone, Debug, Default)]
 pub struct PoolEntry {
@@ -120,6 +155,8 @@ pub struct ProviderEntry {
     pub breaker: BreakerEntry,
     /// Connection limits.
     pub pool: PoolEntry,
+    /// What TLS towards it needs.
+    pub tls: ProviderTlsEntry,
     /// When to speak HTTP/2.
     pub http2: Option<At<Http2>>,
     /// Its share of the traffic among equals.
@@ -143,6 +180,7 @@ impl ProviderEntry {
             timeouts: table.section("timeouts", TimeoutsEntry::read).map(|at| at.value).unwrap_or_default(),
             breaker: table.section("breaker", BreakerEntry::read).map(|at| at.value).unwrap_or_default(),
             pool: table.section("pool", PoolEntry::read).map(|at| at.value).unwrap_or_default(),
+            tls: table.section("tls", ProviderTlsEntry::read).map(|at| at.value).unwrap_or_default(),
             http2: table.optional("http2", read::one_of(HTTP2)),
             weight: table.optional("weight", read::integer(1..=1_000)),
             group: table.optional("group", read::integer(0..=255)),

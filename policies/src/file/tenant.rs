@@ -28,6 +28,8 @@ pub struct KeyEntry {
 pub struct TenantEntry {
     /// Its keys.
     pub keys: Vec<At<KeyEntry>>,
+    /// Certificates that its callers may show in place of a key.
+    pub certificates: Vec<At<KeyEntry>>,
     /// Tags of each of its requests.
     pub tags: Vec<Named<At<String>>>,
     /// Who goes first when there is not room for all.
@@ -50,12 +52,13 @@ impl TenantEntry {
                 table.sink().error(tag.name.span, fault.message);
             }
         }
-        if !table.contains("keys") {
+        if !table.contains("keys") && !table.contains("certificates") {
             let span = table.span();
             table.sink().warn(span, "the tenant has no keys: nobody can ask in its name");
         }
         Self {
-            keys: keys(table),
+            keys: keys(table, "keys"),
+            certificates: keys(table, "certificates"),
             tags,
             tier: table.optional("tier", read::integer(0..=255)),
             models: table.list("models", read::text),
@@ -67,37 +70,37 @@ impl TenantEntry {
 }
 
 /// `keys = [ "sha256:…", { hash = "sha256:…", expires = 2027-01-01T00:00:00Z } ]`
-fn keys(table: &mut Table<'_, '_>) -> Vec<At<KeyEntry>> {
-    let Some(node) = table.take("keys") else { return Vec::new() };
+fn keys(table: &mut Table<'_, '_>, name: &'static str) -> Vec<At<KeyEntry>> {
+    let Some(node) = table.take(name) else { return Vec::new() };
     let span = Span::from(node.span());
     match node.get_ref() {
         DeValue::Array(elements) if elements.is_empty() => {
-            table.sink().error(span, "keys: the list is empty");
+            table.sink().error(span, format!("{name}: the list is empty"));
             Vec::new()
         }
-        DeValue::Array(elements) => elements.iter().filter_map(|node| key(table, node)).collect(),
+        DeValue::Array(elements) => elements.iter().filter_map(|node| key(table, name, node)).collect(),
         DeValue::String(text) => {
             // What is no hash is not repeated: it may be the key itself.
             let mend = hash(node.get_ref()).is_ok().then(|| format!("[\"{text}\"]"));
-            table.sink().error_with(span, "keys: must be a list, not a string", mend);
+            table.sink().error_with(span, format!("{name}: must be a list, not a string"), mend);
             Vec::new()
         }
         other => {
-            table.sink().error(span, format!("keys: must be a list, not {}", kind(other)));
+            table.sink().error(span, format!("{name}: must be a list, not {}", kind(other)));
             Vec::new()
         }
     }
 }
 
-fn key<'a>(table: &mut Table<'a, '_>, node: Node<'a>) -> Option<At<KeyEntry>> {
+fn key<'a>(table: &mut Table<'a, '_>, name: &'static str, node: Node<'a>) -> Option<At<KeyEntry>> {
     if !matches!(node.get_ref(), DeValue::Table(_)) {
-        let found = table.read("keys", node, hash)?;
+        let found = table.read(name, node, hash)?;
         return Some(At {
             value: KeyEntry { hash: found.value, not_before: None, expires: None },
             span: found.span,
         });
     }
-    let found = table.child("keys", node, |table| {
+    let found = table.child(name, node, |table| {
         let hash = table.required("hash", hash);
         let (not_before, expires) =
             (table.optional("not_before", read::moment), table.optional("expires", read::moment));

@@ -81,6 +81,7 @@ fn known_keys() -> Vec<String> {
         "[providers.x.timeouts]",
         "[providers.x.breaker]",
         "[providers.x.pool]",
+        "[providers.x.tls]",
         "[providers.x.api_key]",
         "[models.x]",
         "[models.x.price]",

@@ -26,7 +26,10 @@ fn what_is_said_counts() {
     let token = settings.admin_token.unwrap();
     assert_eq!(&token.expose()[..], b"value of XYNERGY_ROUTER_ADMIN_TOKEN");
     let beside = |name: &str| Path::new("etc/tls").join(name);
-    assert_eq!(settings.tls, Some(TlsFiles { cert: beside("tls.crt"), key: beside("tls.key") }));
+    assert_eq!(
+        settings.tls,
+        Some(TlsFiles { cert: beside("tls.crt"), key: beside("tls.key"), client_ca: None })
+    );
     assert_eq!(settings.max_connections, 2);
     assert_eq!(settings.body_idle, Duration::from_secs(30));
     assert_eq!(settings.log_level, LogLevel::Debug);

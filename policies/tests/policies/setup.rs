@@ -26,7 +26,7 @@ impl Scorer for Undecided {
 pub(crate) fn named(secret: &SecretRef) -> Result<Secret, SecretFault> {
     Ok(Secret::new(match secret {
         SecretRef::Env(name) => format!("value of {name}"),
-        SecretRef::File(path) => format!("contents of {}", path.display()),
+        SecretRef::File(path) | SecretRef::Pem(path) => format!("contents of {}", path.display()),
     }))
 }
 

@@ -162,7 +162,7 @@ impl Passage {
         let named = |key: &str| {
             budgets.iter().any(|entry| matches!(&entry.scope, Scope::Tag(name, _) if **name == *key))
         };
-        let key = self.snapshot.tenants.keys().key_of(self.spender).filter(|_| self.spender != Spender(0));
+        let key = self.snapshot.tenants.key_of(self.spender).filter(|_| self.spender != Spender(0));
         Who {
             tenant: self
                 .snapshot
@@ -254,7 +254,7 @@ impl Passage {
     /// Writes a refusal into the audit.
     pub(super) fn note_denial(&self, refusal: &Refusal) {
         let rule = self.decision.receipt.rule.and_then(|rule| self.snapshot.rule(rule));
-        let key = self.snapshot.tenants.keys().key_of(self.spender);
+        let key = self.snapshot.tenants.key_of(self.spender);
         let what = What::Denied {
             tenant: self.account.tenant().into(),
             key: key.map(|key| key.hash.id().to_string().into()).unwrap_or_default(),

@@ -16,9 +16,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore};
 use tokio_io_timeout::TimeoutStream;
-use tokio_rustls::TlsAcceptor;
 
 use super::drain::{Drain, Draining};
+use super::tls::{self, Certificate, Tls};
 use crate::payload::Payload;
 
 /// Limits on connections.
@@ -59,7 +59,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Serves `listener` for as long as the task lives, with TLS where there is an acceptor.
 pub async fn serve<H, F>(
     listener: TcpListener,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<Tls>>,
     limits: ConnectionLimits,
     drain: Arc<Drain>,
     handler: H,
@@ -91,10 +91,16 @@ pub async fn serve<H, F>(
             stream.set_write_timeout(Some(limits.write_stall));
             let stream = Box::pin(stream);
             match tls {
-                None => connection(stream, peer, builder, limits.header_timeout, draining, handler).await,
-                Some(tls) => match tokio::time::timeout(limits.header_timeout, tls.accept(stream)).await {
+                None => {
+                    connection(stream, peer, None, builder, limits.header_timeout, draining, handler).await;
+                }
+                Some(tls) => match tokio::time::timeout(limits.header_timeout, tls.acceptor().accept(stream))
+                    .await
+                {
                     Ok(Ok(stream)) => {
-                        connection(stream, peer, builder, limits.header_timeout, draining, handler).await
+                        let shown = tls::certificate(&stream);
+                        connection(stream, peer, shown, builder, limits.header_timeout, draining, handler)
+                            .await;
                     }
                     _ => tracing::debug!(%peer, "a TLS handshake failed"),
                 },
@@ -183,6 +189,7 @@ async fn rest(draining: &mut Draining, load: &Load) {
 async fn connection<S, H, F>(
     stream: S,
     peer: SocketAddr,
+    shown: Option<Certificate>,
     builder: auto::Builder<TokioExecutor>,
     header_timeout: Duration,
     mut draining: Draining,
@@ -193,7 +200,10 @@ async fn connection<S, H, F>(
     F: Future<Output = Response<Payload>> + Send + 'static,
 {
     let load = Arc::new(Load::default());
-    let service = service_fn(|request| {
+    let service = service_fn(|mut request: Request<Incoming>| {
+        if let Some(certificate) = shown {
+            request.extensions_mut().insert(certificate);
+        }
         let under_way = load.begin();
         let answer = handler(peer, request);
         async move { Ok::<_, Infallible>(answer.await.map(|body| body.guarded(under_way))) }

@@ -13,6 +13,10 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::TokioIo;
+use router_core::ProviderTls;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
 use tokio::net::TcpStream;
@@ -43,6 +47,36 @@ pub(super) fn tls_config() -> io::Result<ClientConfig> {
         .map_err(io::Error::other)?
         .with_root_certificates(roots)
         .with_no_client_auth();
+    Ok(config)
+}
+
+/// As `system`, with a provider's own roots and with the certificate that it wants to see.
+///
+/// # Errors
+/// Files that are no PEM or do not fit together.
+pub(super) fn provider_config(system: &ClientConfig, tls: &ProviderTls) -> io::Result<ClientConfig> {
+    let Some(roots) = &tls.roots else { return with_identity(system.clone(), tls) };
+    let mut trusted = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(roots.expose()) {
+        trusted.add(certificate.map_err(io::Error::other)?).map_err(io::Error::other)?;
+    }
+    let config = ClientConfig::builder_with_provider(Arc::clone(system.crypto_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .with_root_certificates(trusted)
+        .with_no_client_auth();
+    with_identity(config, tls)
+}
+
+fn with_identity(mut config: ClientConfig, tls: &ProviderTls) -> io::Result<ClientConfig> {
+    if let Some((chain, key)) = &tls.identity {
+        let chain = CertificateDer::pem_slice_iter(chain.expose()).collect::<Result<_, _>>();
+        let key = PrivateKeyDer::from_pem_slice(key.expose()).map_err(io::Error::other)?;
+        let identity =
+            CertifiedKey::from_der(chain.map_err(io::Error::other)?, key, config.crypto_provider());
+        let identity = SingleCertAndKey::from(identity.map_err(io::Error::other)?);
+        config.client_auth_cert_resolver = Arc::new(identity);
+    }
     Ok(config)
 }
 

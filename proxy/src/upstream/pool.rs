@@ -1,6 +1,7 @@
 //! One client a provider, made on first use and kept while the provider's connection settings stay.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,11 +16,11 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use router_core::{Dialect, PoolSettings, Provider, ProviderId, Timeouts};
+use router_core::{Dialect, PoolSettings, Provider, ProviderId, ProviderTls, Timeouts};
 use rustls::ClientConfig;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::connect::{Connector, tls_config};
+use super::connect::{Connector, provider_config, tls_config};
 use super::fault::UpstreamFault;
 use crate::headers::name;
 
@@ -37,6 +38,7 @@ struct Key {
     max_idle: usize,
     max_connections: usize,
     http2: bool,
+    tls: u64,
 }
 
 impl Key {
@@ -48,8 +50,20 @@ impl Key {
             max_idle,
             max_connections,
             http2: http2_prior_knowledge,
+            tls: fingerprint(&provider.tls),
         }
     }
+}
+
+/// Tells one provider's certificates from another's; 0 where it has none of its own.
+fn fingerprint(tls: &ProviderTls) -> u64 {
+    if *tls == ProviderTls::default() {
+        return 0;
+    }
+    let mut hasher = DefaultHasher::new();
+    tls.roots.as_ref().map(|roots| roots.expose()).hash(&mut hasher);
+    tls.identity.as_ref().map(|(chain, key)| (chain.expose(), key.expose())).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The clients of all providers.
@@ -104,8 +118,13 @@ impl Upstreams {
 
     fn open(&self, provider: &Provider) -> Option<Upstream> {
         let base: Uri = provider.base_url.parse().ok()?;
-        let connector =
-            Connector::new(self.tls.clone(), provider.timeouts.connect, Arc::clone(&self.proxies));
+        let tls = provider_config(&self.tls, &provider.tls);
+        let tls = tls
+            .inspect_err(
+                |error| tracing::error!(event = "provider_tls_unusable", provider = %provider.name, %error),
+            )
+            .ok()?;
+        let connector = Connector::new(tls, provider.timeouts.connect, Arc::clone(&self.proxies));
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())

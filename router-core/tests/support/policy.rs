@@ -293,6 +293,7 @@ fn provider(
         probe: None,
         group: 0,
         pool: router_core::PoolSettings::default(),
+        tls: router_core::ProviderTls::default(),
         stream_usage: true,
     }
 }
