@@ -137,3 +137,59 @@ fn parse_head(buffer: &[u8]) -> anyhow::Result<Option<Head>> {
     };
     Ok(Some(Head { bytes, framing, cache: value("x-router-cache").map(str::to_owned) }))
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// What a caller makes of `bytes`, sent in two pieces that part at `split`, after which the connection ends.
+    async fn answer(bytes: &'static str, split: usize) -> anyhow::Result<Answer> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut line = Line::open(listener.local_addr().unwrap()).await.unwrap();
+        let (mut server, _) = listener.accept().await.unwrap();
+        let serve = async {
+            let mut request = [0; 3];
+            server.read_exact(&mut request).await.unwrap();
+            let (one, other) = bytes.as_bytes().split_at(split);
+            server.set_nodelay(true).unwrap();
+            server.write_all(one).await.unwrap();
+            tokio::task::yield_now().await;
+            server.write_all(other).await.unwrap();
+            drop(server);
+        };
+        tokio::join!(line.exchange(b"ask"), serve).0
+    }
+
+    const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nx-router-cache: miss\r\n\r\n\
+                           5\r\ndata:\r\n0a\r\n [DONE]\n\n \r\n0\r\n\r\n";
+    const SIZED: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+
+    #[tokio::test]
+    async fn a_body_is_read_wherever_it_is_split() {
+        for split in 0..CHUNKED.len() {
+            let answer = answer(CHUNKED, split).await.unwrap();
+            assert_eq!(answer.body, b"data: [DONE]\n\n ", "{split}");
+            assert_eq!(answer.cache.as_deref(), Some("miss"));
+        }
+        for split in 0..SIZED.len() {
+            assert_eq!(answer(SIZED, split).await.unwrap().body, b"{}", "{split}");
+        }
+    }
+
+    #[tokio::test]
+    async fn half_an_answer_is_none() {
+        for whole in [CHUNKED, SIZED] {
+            for end in 0..whole.len() - 1 {
+                assert!(answer(&whole[..end], end / 2).await.is_err(), "{end} of {whole}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn only_200_is_an_answer() {
+        let error = answer("HTTP/1.1 503 Busy\r\ncontent-length: 4\r\n\r\nbusy", 44).await.err().unwrap();
+        assert!(error.to_string().starts_with("status 503"), "{error}");
+    }
+}

@@ -3,4 +3,6 @@
 pub mod complexity;
 pub mod curve;
 pub mod plot;
+pub mod ranks;
+pub mod served;
 pub mod volatility;

@@ -169,11 +169,12 @@ async fn forward(
     let mut watch = Stopwatch::new(account.arrived());
     let snapshot = app.snapshot();
     let (head, incoming) = request.into_parts();
-    let caller = auth::authenticate(&snapshot, &head.headers, head.extensions.get(), SystemTime::now()).map_err(|stranger| {
-        let key = stranger.expired.map(|key| key.to_string().into());
-        app.books.note("caller", What::UnknownKey { key });
-        Refusal::from(stranger)
-    })?;
+    let caller = auth::authenticate(&snapshot, &head.headers, head.extensions.get(), SystemTime::now())
+        .map_err(|stranger| {
+            let key = stranger.expired.map(|key| key.to_string().into());
+            app.books.note("caller", What::UnknownKey { key });
+            Refusal::from(stranger)
+        })?;
     account.of_tenant(caller.name());
     app.admit(&head.headers)?;
     let wishes = Wishes::read(&head.headers)?;

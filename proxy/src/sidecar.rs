@@ -227,6 +227,12 @@ fn assemble(
     for warning in &warnings {
         tracing::warn!(event = "policy_warning", warning = %warning);
     }
+    if settings.records.is_none() && !live.snapshot().charter.budgets().is_empty() {
+        tracing::warn!(
+            event = "budgets_not_recorded",
+            hint = "without [records] budgets start anew with the process"
+        );
+    }
     let books = Books::open(settings.records.as_ref(), &live.snapshot()).map_err(system)?;
     let via_name = format!("xynergy-router-{:08x}", fastrand::u32(..));
     Ok(App {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use thiserror::Error;
 
+use super::ranks::auc;
 use crate::learned::train::{Options, TrainError};
 use crate::volatility::VolatilityScorer;
 use crate::volatility::dataset::{Changes, Question};
@@ -64,37 +65,5 @@ pub fn report(scorer: &VolatilityScorer, data: &[Question]) -> Report {
         auc: auc(&judged.iter().map(|row| (row.0, row.2)).collect::<Vec<_>>()),
         recall: share(found, truly),
         flagged: share(flagged, data.len()),
-    }
-}
-
-/// Probability that a positive scores above a negative, ties counted half (the Mann-Whitney statistic).
-fn auc(rows: &[(f32, bool)]) -> Option<f64> {
-    let mut sorted = rows.to_vec();
-    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let positives = rows.iter().filter(|row| row.1).count();
-    let negatives = rows.len() - positives;
-    if positives == 0 || negatives == 0 {
-        return None;
-    }
-    let (mut below, mut wins) = (0usize, 0.0);
-    for group in sorted.chunk_by(|a, b| a.0 == b.0) {
-        let positive = group.iter().filter(|row| row.1).count();
-        let negative = group.len() - positive;
-        wins += positive as f64 * (below as f64 + negative as f64 / 2.0);
-        below += negative;
-    }
-    Some(wins / (positives as f64 * negatives as f64))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn auc_counts_pairs() {
-        assert_eq!(auc(&[(0.1, false), (0.4, true), (0.3, false), (0.9, true)]), Some(1.0));
-        assert_eq!(auc(&[(0.5, false), (0.5, true)]), Some(0.5));
-        assert_eq!(auc(&[(0.9, false), (0.1, true), (0.2, true)]), Some(0.0));
-        assert_eq!(auc(&[(0.9, true)]), None);
     }
 }

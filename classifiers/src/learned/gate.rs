@@ -131,12 +131,12 @@ impl Gate {
     #[inline]
     pub(crate) fn read(&self, reading: &mut Reading, bucket: usize) {
         reading.words += 1;
-        let lanes = self.lanes[bucket];
-        for lane in 0..LANES {
-            let unseen = lanes[lane] == UNSEEN;
+        for ((&step, steps), unseen) in
+            self.lanes[bucket].iter().zip(&mut reading.steps).zip(&mut reading.unseen)
+        {
             // A word that was never seen is no evidence but its novelty.
-            reading.steps[lane] += if unseen { 0 } else { i32::from(lanes[lane]) };
-            reading.unseen[lane] += u32::from(unseen);
+            *steps += if step == UNSEEN { 0 } else { i32::from(step) };
+            *unseen += u32::from(step == UNSEEN);
         }
     }
 

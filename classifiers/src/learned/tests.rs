@@ -1,4 +1,5 @@
 use std::collections::HashSet;
+use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -21,8 +22,9 @@ fn fixtures() -> Vec<Fixture> {
         .collect()
 }
 
-fn shipped() -> LearnedScorer {
-    LearnedScorer::shipped().unwrap()
+fn shipped() -> &'static LearnedScorer {
+    static SCORER: LazyLock<LearnedScorer> = LazyLock::new(|| LearnedScorer::shipped().unwrap());
+    &SCORER
 }
 
 fn score(scorer: &LearnedScorer, question: &str) -> Assessment {
@@ -40,7 +42,7 @@ fn golden_scores() {
     let scorer = shipped();
     let mut lines = format!("# {}: id, served complexity, domain\n", scorer.name());
     for fixture in fixtures() {
-        let assessment = score(&scorer, &fixture.prompt);
+        let assessment = score(scorer, &fixture.prompt);
         lines += &format!("{}\t{:.3}\t{:?}\n", fixture.id, assessment.complexity(), assessment.domain);
     }
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
@@ -64,7 +66,7 @@ fn the_served_score_makes_sense_to_a_person() {
         let of_kind: Vec<_> = fixtures().into_iter().filter(|fixture| fixture.kind == kind).collect();
         assert!(of_kind.len() > 5);
         let internal =
-            of_kind.iter().filter(|fixture| band(score(&scorer, &fixture.prompt).complexity()) == 0);
+            of_kind.iter().filter(|fixture| band(score(scorer, &fixture.prompt).complexity()) == 0);
         internal.count() as f32 / of_kind.len() as f32
     };
     assert!(internal_share("everyday") >= 0.9);
@@ -77,7 +79,7 @@ fn the_served_score_makes_sense_to_a_person() {
 fn everyday_requests_are_outside_the_domain_and_examinations_inside() {
     let scorer = shipped();
     for fixture in fixtures() {
-        let domain = score(&scorer, &fixture.prompt).domain;
+        let domain = score(scorer, &fixture.prompt).domain;
         match fixture.kind.as_str() {
             "everyday" | "other" => assert_eq!(domain, Domain::Outside, "{}", fixture.prompt),
             "exam" => assert_eq!(domain, Domain::Inside, "{}", fixture.prompt),
@@ -105,7 +107,7 @@ fn small_edits_leave_the_band_alone() {
     let (mut edits, mut changed) = (0, 0);
     for fixture in fixtures() {
         let prompt = &fixture.prompt;
-        let before = band(score(&scorer, prompt).complexity());
+        let before = band(score(scorer, prompt).complexity());
         for edited in [
             prompt.to_uppercase(),
             prompt.to_lowercase(),
@@ -116,7 +118,7 @@ fn small_edits_leave_the_band_alone() {
             format!("{prompt} Thanks in advance!"),
         ] {
             edits += 1;
-            changed += usize::from(band(score(&scorer, &edited).complexity()) != before);
+            changed += usize::from(band(score(scorer, &edited).complexity()) != before);
         }
     }
     assert!(changed * 50 <= edits, "{changed} of {edits}");
@@ -126,7 +128,7 @@ fn small_edits_leave_the_band_alone() {
 fn what_stands_around_the_question_moves_the_score() {
     let scorer = shipped();
     let question = &fixtures().into_iter().find(|fixture| fixture.kind == "exam").unwrap().prompt;
-    let plain = score(&scorer, question).complexity();
+    let plain = score(scorer, question).complexity();
     let with = |change: &dyn Fn(&mut Prompt<'_>)| {
         let mut prompt = Prompt::of_question(question);
         change(&mut prompt);
@@ -146,7 +148,7 @@ fn odd_and_huge_prompts_are_scored() {
     for text in
         ["", " ", "\u{0}", &"a".repeat(1 << 20), &"\u{1f600}".repeat(1 << 18), &"((((".repeat(1 << 18), &huge]
     {
-        let assessment = score(&scorer, text);
+        let assessment = score(scorer, text);
         assert!((0.0..=1.0).contains(&assessment.complexity()));
     }
     // Only the window is read: what lies between its ends changes nothing but the length.
@@ -173,10 +175,10 @@ proptest! {
     #[test]
     fn any_text_scores_the_same_twice_between_0_and_1(text in "\\PC{0,300}") {
         let scorer = shipped();
-        let first = score(&scorer, &text);
+        let first = score(scorer, &text);
         prop_assert!((0.0..=1.0).contains(&first.complexity()));
         prop_assert!((0.0..=1.0).contains(&first.confidence));
-        prop_assert_eq!(first, score(&scorer, &text));
+        prop_assert_eq!(first, score(scorer, &text));
         let said = scorer.predict(&Prompt::of_question(&text));
         prop_assert!((-1.0..=1.0).contains(&said.gain));
         prop_assert_eq!(said.is_inside(), first.domain == Domain::Inside);

@@ -1,9 +1,12 @@
+use std::sync::LazyLock;
+
 use super::*;
 use crate::volatility::dataset::{Changes, Question, read_questions};
 use proptest::prelude::*;
 
-fn shipped() -> VolatilityScorer {
-    VolatilityScorer::shipped().unwrap()
+fn shipped() -> &'static VolatilityScorer {
+    static SCORER: LazyLock<VolatilityScorer> = LazyLock::new(|| VolatilityScorer::shipped().unwrap());
+    &SCORER
 }
 
 fn class(question: &str) -> Volatility {

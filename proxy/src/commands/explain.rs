@@ -44,8 +44,8 @@ pub fn explain(options: &args::Explain) -> anyhow::Result<ExitCode> {
     let snapshot = live.snapshot();
     let digest = Digest::read(endpoint, &body, &state.fingerprint_key)?;
     let wishes = Wishes::read(&headers)?;
-    let caller =
-        auth::authenticate(&snapshot, &headers, None, std::time::SystemTime::now()).unwrap_or(auth::Caller::NOBODY);
+    let caller = auth::authenticate(&snapshot, &headers, None, std::time::SystemTime::now())
+        .unwrap_or(auth::Caller::NOBODY);
     let request = wishes.request(&digest, caller.tenant, caller.known);
     let explanation = Explanation::new(
         &snapshot,

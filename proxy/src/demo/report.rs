@@ -25,6 +25,8 @@ pub(super) struct Report {
     placement: Placement,
     overhead_us: Overhead,
     #[serde(skip)]
+    refused_traps: u64,
+    #[serde(skip)]
     latency: Latency,
     #[serde(skip)]
     example: Option<Explanation>,
@@ -100,6 +102,7 @@ impl Report {
             bands: Bands { internal: band("internal"), hybrid: band("hybrid"), external: band("external") },
             placement: Placement { internal, external, none: replies.len() - internal - external },
             overhead_us: Overhead { p50: quantile(&overheads, 0.5), p99: quantile(&overheads, 0.99) },
+            refused_traps: metrics.cache_lookups.with_label_values(&["semantic", "vetoed"]).get(),
             latency: Latency {
                 cached: median(replies.iter().filter(|reply| !asked(reply))),
                 asked: median(replies.iter().filter(|reply| asked(reply))),
@@ -164,6 +167,16 @@ impl fmt::Display for Report {
         row(f, "external", self.placement.external)?;
         row(f, "cache", self.placement.none)?;
         let ms = |time: Duration| time.as_secs_f64() * 1e3;
+        let Cache { hit, near, shared, .. } = self.cache;
+        writeln!(
+            f,
+            "    of these: {hit} the same request, {near} the same question in other words, {shared} shared in flight"
+        )?;
+        writeln!(
+            f,
+            "    {} questions that only looked the same were refused by the guards",
+            self.refused_traps
+        )?;
         writeln!(f, "\n  Router overhead  p50 {} µs, p99 {} µs", self.overhead_us.p50, self.overhead_us.p99)?;
         writeln!(
             f,

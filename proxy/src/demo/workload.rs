@@ -92,6 +92,24 @@ const HARD: [&str; 8] = [
      Prove its correctness, analyse the worst case, implement it in Python with tests, and explain how to parallelise it.",
 ];
 
+/// What people ask a help desk, in several wordings each, and questions that only look the same.
+const HELP_DESK: [&str; 14] = [
+    "How do I reset my password?",
+    "how to reset a password",
+    "What is the best way to reset my password?",
+    "How do I turn on dark mode?",
+    "how can I turn on the dark mode",
+    "How do I turn off dark mode?",
+    "How much does a visitor badge cost?",
+    "What is the price of a visitor badge?",
+    "How many days of leave can I carry over?",
+    "How many days of leave may I carry over to next year?",
+    "Can I book 2 parking spots?",
+    "Can I book 3 parking spots?",
+    "Why is the printer on floor 4 offline?",
+    "Why is the printer on floor 5 offline?",
+];
+
 /// One in so many orders repeats an earlier one.
 const REPEAT_ONE_IN: u32 = 4;
 
@@ -114,6 +132,16 @@ fn repeated(orders: &[Order], rng: &mut fastrand::Rng) -> Order {
 }
 
 fn fresh(rng: &mut fastrand::Rng) -> Order {
+    if rng.u32(..12) == 0 {
+        let prompt = HELP_DESK[rng.usize(..HELP_DESK.len())].to_owned();
+        return Order {
+            prompt,
+            dialect: Dialect::OpenAi,
+            stream: rng.bool(),
+            confidential: false,
+            exact: true,
+        };
+    }
     let prompt = match rng.u32(..100) {
         0..62 => EASY[rng.usize(..EASY.len())].replace("{}", SUBJECTS[rng.usize(..SUBJECTS.len())]),
         62..84 => MEDIUM[rng.usize(..MEDIUM.len())].replace("{}", &rng.u32(3..60).to_string()),

@@ -23,7 +23,8 @@ async fn a_paraphrase_is_answered_and_says_so() {
         assert!(near.header("x-router-cache-similarity").parse::<f32>().unwrap() >= 0.5);
         assert_eq!((near.header("x-router-cost-usd"), near.header("x-router-attempts")), ("0", "0"));
         assert_eq!(world.calls(), calls);
-        let streamed = merged(ask(speech, "what is the best way to reset my password"), json!({"stream": true}));
+        let streamed =
+            merged(ask(speech, "what is the best way to reset my password"), json!({"stream": true}));
         let streamed = world.client.ask(speech, &streamed).await;
         assert_eq!(streamed.cache(), "near");
         assert!(streamed.text().contains(speech.terminator()), "{}", streamed.text());
@@ -61,14 +62,20 @@ async fn everything_but_the_last_turn_must_be_equal() {
         let reply = world.client.ask(Speech::OpenAi, &with(paraphrase, other.clone())).await;
         assert_eq!(reply.cache(), "miss", "{other}");
     }
-    assert_eq!(world.client.ask(Speech::OpenAi, &with(paraphrase, json!({"user": "a"}))).await.cache(), "near");
+    assert_eq!(
+        world.client.ask(Speech::OpenAi, &with(paraphrase, json!({"user": "a"}))).await.cache(),
+        "near"
+    );
 }
 
 #[tokio::test]
 async fn it_is_off_until_the_policy_turns_it_on() {
     let world = world().await;
     world.client.ask(Speech::OpenAi, &ask(Speech::OpenAi, "How do I reset my password?")).await;
-    assert_eq!(world.client.ask(Speech::OpenAi, &ask(Speech::OpenAi, "how to reset a password")).await.cache(), "miss");
+    assert_eq!(
+        world.client.ask(Speech::OpenAi, &ask(Speech::OpenAi, "how to reset a password")).await.cache(),
+        "miss"
+    );
 }
 
 #[tokio::test]
