@@ -27,7 +27,7 @@ impl Spread {
         let middle = values.len() / 2;
         let median = match values.get(middle) {
             None => 0.0,
-            Some(_) if values.len() % 2 == 0 => f64::midpoint(values[middle - 1], values[middle]),
+            Some(_) if values.len().is_multiple_of(2) => f64::midpoint(values[middle - 1], values[middle]),
             Some(value) => *value,
         };
         let end = |value: Option<&f64>| value.copied().unwrap_or_default();

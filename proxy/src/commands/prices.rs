@@ -1,5 +1,6 @@
 //! `prices`: what the built-in catalogue knows.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use router_core::{Capability, Prices, TokenPrice, Usd};
@@ -43,21 +44,16 @@ fn print_all(catalogue: &Catalogue, json: bool) {
         println!("{}", json!({ "as_of": catalogue.as_of(), "sources": sources, "models": models }));
         return;
     }
+    let mut text = String::new();
     for entry in catalogue.entries() {
         let prices = entry.tariff.base();
-        println!(
-            "{:<12} {:<52} {:>12} {:>12}",
-            entry.provider,
-            entry.name,
-            per_million(prices.input),
-            per_million(prices.output)
-        );
+        let (input, output) = (per_million(prices.input), per_million(prices.output));
+        text += &format!("{:<12} {:<52} {input:>12} {output:>12}\n", entry.provider, entry.name);
     }
-    println!(
-        "{} models, dollars per million tokens in and out, {}",
-        catalogue.entries().len(),
-        catalogue.as_of()
-    );
+    let (count, as_of) = (catalogue.entries().len(), catalogue.as_of());
+    text += &format!("{count} models, dollars per million tokens in and out, {as_of}\n");
+    // Whoever reads only the beginning has seen enough.
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 fn print_entry(catalogue: &Catalogue, entry: &Entry, exact: bool) {
