@@ -25,9 +25,16 @@ fn prose(words: usize) -> String {
             text += &(state % 1000).to_string();
         } else {
             let length = 1 + state as usize % 4;
-            (0..length).for_each(|place| text += SYLLABLES[(state >> (4 * place + 8)) as usize % SYLLABLES.len()]);
+            (0..length)
+                .for_each(|place| text += SYLLABLES[(state >> (4 * place + 8)) as usize % SYLLABLES.len()]);
         }
-        text += if at % 15 == 0 { ". " } else if at % 9 == 0 { ", " } else { " " };
+        text += if at % 15 == 0 {
+            ". "
+        } else if at % 9 == 0 {
+            ", "
+        } else {
+            " "
+        };
     }
     text
 }

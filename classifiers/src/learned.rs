@@ -22,7 +22,7 @@ use crate::heuristic::StructureScorer;
 use crate::text::Shape;
 use crate::weights::ArtifactError;
 use artifact::Artifact;
-use features::{STRUCTURE, Visit};
+use features::{HALF, STRUCTURE, Visit, norm};
 use gate::{Form, Reading};
 
 /// Where the default bands divide "internal" from "hybrid"; the confidence is about this choice.
@@ -96,9 +96,9 @@ impl LearnedScorer {
 
     fn scan(&self, question: &str) -> Scan {
         let artifact = &self.artifact;
-        let mut sums = Sums { artifact, words: 0.0, square: 0.0, reading: Reading::default() };
+        let mut sums = Sums { artifact, words: 0, square: 0, reading: Reading::default() };
         let shape = features::visit(question, &mut sums);
-        let words = artifact.scale * sums.words / sums.square.max(1.0).sqrt();
+        let words = artifact.scale * sums.words as f32 * HALF / norm(sums.square);
         let form = Form::of(&shape);
         let structure = dot(&artifact.structure, &form.structure);
         let unfamiliarity = artifact.gate.unfamiliarity(&sums.reading, &form);
@@ -163,16 +163,16 @@ struct Scan {
 
 struct Sums<'a> {
     artifact: &'a Artifact,
-    words: f32,
-    square: f32,
+    words: i32,
+    square: i32,
     reading: Reading,
 }
 
 impl Visit for Sums<'_> {
     #[inline]
-    fn gram(&mut self, bucket: usize, value: f32) {
-        self.words += value * f32::from(self.artifact.words[bucket]);
-        self.square += value * value;
+    fn gram(&mut self, bucket: usize, halves: i32) {
+        self.words += halves * i32::from(self.artifact.words[bucket]);
+        self.square += halves * halves;
     }
 
     #[inline]

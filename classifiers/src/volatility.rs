@@ -14,6 +14,7 @@ pub mod train;
 use std::fmt;
 use std::time::Duration;
 
+use crate::learned::features::{HALF, norm};
 use crate::learned::gate::{Form, Reading};
 use crate::weights::ArtifactError;
 use artifact::Artifact;
@@ -120,15 +121,15 @@ impl VolatilityScorer {
     #[must_use]
     pub fn judge(&self, question: &str) -> Judgement {
         let artifact = &self.artifact;
-        let mut sums = Sums { artifact, heads: [0.0; HEADS], square: 0.0, reading: Reading::default() };
+        let mut sums = Sums { artifact, heads: [0; HEADS], square: 0, reading: Reading::default() };
         let (shape, cues) = features::visit(question, &mut sums);
         let form = Form::of(&shape);
-        let norm = sums.square.max(1.0).sqrt();
+        let norm = norm(sums.square);
         let raw: [f32; HEADS] = std::array::from_fn(|at| {
             let head = &artifact.heads[at];
             let structure: f32 =
                 head.structure.iter().zip(&form.structure).map(|(weight, value)| weight * value).sum();
-            head.bias + head.scale * sums.heads[at] / norm + structure
+            head.bias + head.scale * sums.heads[at] as f32 * HALF / norm + structure
         });
         let unfamiliarity = artifact.gate.unfamiliarity(&sums.reading, &form);
         artifact.interpret(raw, unfamiliarity, cues.is_now())
@@ -169,18 +170,18 @@ impl Artifact {
 
 struct Sums<'a> {
     artifact: &'a Artifact,
-    heads: [f32; HEADS],
-    square: f32,
+    heads: [i32; HEADS],
+    square: i32,
     reading: Reading,
 }
 
 impl Visit for Sums<'_> {
-    fn gram(&mut self, bucket: usize, value: f32) {
+    fn gram(&mut self, bucket: usize, halves: i32) {
         let weights = &self.artifact.words[bucket];
         for (sum, &weight) in self.heads.iter_mut().zip(weights) {
-            *sum += value * f32::from(weight);
+            *sum += halves * i32::from(weight);
         }
-        self.square += value * value;
+        self.square += halves * halves;
     }
 
     fn word(&mut self, bucket: usize) {

@@ -130,6 +130,10 @@ pub enum Eval {
     Complexity(EvalComplexity),
     /// Cache admission on labelled pairs of questions.
     Cache(EvalCache),
+    /// How well short-lived answers are recognised.
+    Volatility(EvalVolatility),
+    /// The score that requests are served with, gate included: everyday ones against hard ones.
+    Served(EvalServed),
 }
 
 /// What `train` fits.
@@ -177,6 +181,37 @@ pub struct EvalCache {
     /// Folder of the sentence embeddings [default: $XYNERGY_ROUTER_MODELS, else ./models]
     #[arg(long, value_name = "DIR")]
     pub models: Option<PathBuf>,
+    /// Print one JSON object on stdout and nothing else there.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `eval volatility`.
+#[derive(Debug, Args)]
+pub struct EvalVolatility {
+    /// JSON lines: question, changes.
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub data: PathBuf,
+    /// Train on these rows instead of judging with the shipped weights.
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub train: Option<PathBuf>,
+    /// Print one JSON object on stdout and nothing else there.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `eval served`.
+#[derive(Debug, Args)]
+pub struct EvalServed {
+    /// Everyday requests: JSON lines with a text or prompt; may be repeated.
+    #[arg(long, value_name = "FILE.jsonl", required = true)]
+    pub everyday: Vec<PathBuf>,
+    /// Hard requests: JSON lines with a text or prompt; may be repeated.
+    #[arg(long, value_name = "FILE.jsonl", required = true)]
+    pub hard: Vec<PathBuf>,
+    /// Prompts with a level, 1 to 5.
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub levels: Option<PathBuf>,
     /// Print one JSON object on stdout and nothing else there.
     #[arg(long)]
     pub json: bool,

@@ -15,6 +15,8 @@ fn main() -> ExitCode {
         Command::Explain(options) => commands::explain(&options),
         Command::Eval(Eval::Complexity(options)) => commands::eval::complexity(&options),
         Command::Eval(Eval::Cache(options)) => commands::eval::cache(&options),
+        Command::Eval(Eval::Volatility(options)) => commands::eval::volatility(&options),
+        Command::Eval(Eval::Served(options)) => commands::eval::served(&options),
         Command::Key(Key::New(options)) => commands::key::new(&options),
         Command::Prices(options) => commands::prices(&options),
         Command::Report(options) => commands::report(&options),

@@ -32,8 +32,15 @@ pub const COUNTS: usize = 17;
 /// Bins of one count: powers of two, and everything from 256 on.
 pub const BINS: usize = 10;
 
-/// Weight of a skipped pair and of an ending against a word or a pair of neighbours.
-const MINOR: f32 = 0.5;
+/// Values are counted in halves, so that a prompt is summed in integers: a chain of float additions would cost more than all
+/// the hashing. A word or a pair of neighbours has the value 1.
+const MAJOR: i32 = 2;
+
+/// A skipped pair or an ending has the value 1/2.
+const MINOR: i32 = 1;
+
+/// What one half is worth.
+pub(crate) const HALF: f32 = 0.5;
 
 /// Endings are taken from words longer than this, where they tell `-tion` from `-ing`.
 const ENDING_FROM: u32 = 6;
@@ -41,10 +48,15 @@ const ENDING_FROM: u32 = 6;
 /// The bytes of an ending that are used.
 const LAST_THREE: u32 = 0xff_ffff;
 
+/// Length of the vector whose values, in halves, have this sum of squares; at least 1.
+pub(crate) fn norm(square_halves: i32) -> f32 {
+    (square_halves as f32 * HALF * HALF).max(1.0).sqrt()
+}
+
 /// Receives the features of one prompt.
 pub(crate) trait Visit {
-    /// One hashed feature, seen for the first time in this prompt. `value` carries the sign.
-    fn gram(&mut self, bucket: usize, value: f32);
+    /// One hashed feature, seen for the first time in this prompt: its value in halves, with its sign.
+    fn gram(&mut self, bucket: usize, halves: i32);
     /// One word, repeated ones included, as the gate's bucket.
     fn word(&mut self, bucket: usize);
 }
@@ -87,13 +99,13 @@ impl<V: Visit> Grams<'_, V> {
         let hash = u64::from(word.hash) | 1 << 32;
         let alone = hash.wrapping_mul(ALONE);
         self.visitor.word(familiar_bucket(alone));
-        self.gram(alone, 1.0);
+        self.gram(alone, MAJOR);
         if word.len >= ENDING_FROM {
             self.gram(u64::from(word.ending & LAST_THREE).wrapping_mul(ENDING), MINOR);
         }
         let second = hash.wrapping_mul(SECOND);
         if self.neighbour != 0 {
-            self.gram(self.neighbour.wrapping_add(second), 1.0);
+            self.gram(self.neighbour.wrapping_add(second), MAJOR);
         }
         if self.distant != 0 {
             self.gram(self.distant.wrapping_add(second), MINOR);
@@ -104,7 +116,7 @@ impl<V: Visit> Grams<'_, V> {
     }
 
     #[inline]
-    fn gram(&mut self, hash: u64, size: f32) {
+    fn gram(&mut self, hash: u64, size: i32) {
         let bucket = (hash >> (64 - BUCKET_BITS)) as usize;
         let bit = 1 << (bucket % 64);
         let seen = &mut self.seen[bucket / 64];
@@ -176,13 +188,13 @@ mod tests {
 
     #[derive(Default)]
     struct Seen {
-        grams: Vec<(usize, f32)>,
+        grams: Vec<(usize, i32)>,
         words: Vec<usize>,
     }
 
     impl Visit for Seen {
-        fn gram(&mut self, bucket: usize, value: f32) {
-            self.grams.push((bucket, value));
+        fn gram(&mut self, bucket: usize, halves: i32) {
+            self.grams.push((bucket, halves));
         }
 
         fn word(&mut self, bucket: usize) {
@@ -202,7 +214,7 @@ mod tests {
         let seen = seen("alpha beta gammas");
         assert_eq!(seen.words.len(), 3);
         assert_eq!(seen.grams.len(), 7);
-        assert_eq!(seen.grams.iter().filter(|gram| gram.1.abs() < 1.0).count(), 2);
+        assert_eq!(seen.grams.iter().filter(|gram| gram.1.abs() == MINOR).count(), 2);
     }
 
     #[test]

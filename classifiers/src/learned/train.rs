@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::artifact::Artifact;
 use super::calibrate::Curve;
-use super::features::{self, BUCKETS, STRUCTURE, Visit};
+use super::features::{self, BUCKETS, HALF, STRUCTURE, Visit, norm};
 use super::gate::background::Background;
 use super::gate::{Form, Gate, Sample};
 use super::ridge::{self, Head, Matrix};
@@ -106,9 +106,9 @@ impl Corpus {
         let mut collected = Collected::default();
         let shape = features::visit(prompt, &mut collected);
         let structure = features::structure(&shape);
-        let norm = collected.grams.iter().map(|gram| gram.1 * gram.1).sum::<f32>().max(1.0).sqrt();
-        self.matrix
-            .push(collected.grams.into_iter().map(|(bucket, value)| (bucket, value / norm)), structure);
+        let norm = norm(collected.grams.iter().map(|gram| gram.1 * gram.1).sum());
+        let unit = |(bucket, halves): (usize, i32)| (bucket, halves as f32 * HALF / norm);
+        self.matrix.push(collected.grams.into_iter().map(unit), structure);
         self.samples.push(Sample { words: collected.words, form: Form::of(&shape) });
     }
 
@@ -249,13 +249,13 @@ fn label(row: &Row) -> Label {
 
 #[derive(Default)]
 struct Collected {
-    grams: Vec<(usize, f32)>,
+    grams: Vec<(usize, i32)>,
     words: Vec<u16>,
 }
 
 impl Visit for Collected {
-    fn gram(&mut self, bucket: usize, value: f32) {
-        self.grams.push((bucket, value));
+    fn gram(&mut self, bucket: usize, halves: i32) {
+        self.grams.push((bucket, halves));
     }
 
     fn word(&mut self, bucket: usize) {

@@ -13,16 +13,19 @@ const BUCKET_BITS: u32 = 15;
 /// Number of buckets.
 pub(super) const BUCKETS: usize = 1 << BUCKET_BITS;
 
-/// Weight of an ending against a word.
-const MINOR: f32 = 0.5;
+/// Value of a word, a pair or a cue class, in halves.
+const MAJOR: i32 = 2;
+
+/// Value of an ending, in halves.
+const MINOR: i32 = 1;
 
 /// Endings are taken from words of at least this length.
 const ENDING_FROM: u32 = 6;
 
 /// Receives the features of one question.
 pub(super) trait Visit {
-    /// One hashed feature, seen for the first time in this question. `value` carries the sign.
-    fn gram(&mut self, bucket: usize, value: f32);
+    /// One hashed feature, seen for the first time in this question: its value in halves, with its sign.
+    fn gram(&mut self, bucket: usize, halves: i32);
     /// One word as the gate's bucket.
     fn word(&mut self, bucket: usize);
 }
@@ -55,20 +58,20 @@ impl<V: Visit> Grams<'_, V> {
     fn push(&mut self, word: Word) {
         self.visitor.word(features::familiar(word));
         let hash = u64::from(word.hash) | 1 << 32;
-        self.gram(hash.wrapping_mul(ALONE), 1.0);
-        self.gram(self.previous.wrapping_mul(FIRST).wrapping_add(hash.wrapping_mul(SECOND)), 1.0);
+        self.gram(hash.wrapping_mul(ALONE), MAJOR);
+        self.gram(self.previous.wrapping_mul(FIRST).wrapping_add(hash.wrapping_mul(SECOND)), MAJOR);
         if word.len >= ENDING_FROM {
             self.gram(u64::from(word.ending & 0xff_ffff).wrapping_mul(ENDING), MINOR);
         }
         if let Some(class) = cues::class(word)
             && self.cues.note(class)
         {
-            self.gram((class as u64 + 1).wrapping_mul(CUE), 1.0);
+            self.gram((class as u64 + 1).wrapping_mul(CUE), MAJOR);
         }
         self.previous = hash;
     }
 
-    fn gram(&mut self, hash: u64, size: f32) {
+    fn gram(&mut self, hash: u64, size: i32) {
         let bucket = (hash >> (64 - BUCKET_BITS)) as usize;
         let (slot, bit) = (bucket / 64, 1 << (bucket % 64));
         if self.seen[slot] & bit == 0 {

@@ -5,7 +5,7 @@ use super::dataset::{Changes, Question};
 use super::features::{self, BUCKETS, Visit};
 use super::{DAY, HEADS, NEVER, WEEK};
 use crate::learned::calibrate::Curve;
-use crate::learned::features::structure;
+use crate::learned::features::{HALF, norm, structure};
 use crate::learned::gate::background::Background;
 use crate::learned::gate::{Form, Gate, Sample};
 use crate::learned::ridge::{self, Matrix};
@@ -67,10 +67,9 @@ impl Corpus {
         for question in questions {
             let mut collected = Collected::default();
             let (shape, _) = features::visit(&question.question, &mut collected);
-            let norm = collected.grams.iter().map(|gram| gram.1 * gram.1).sum::<f32>().max(1.0).sqrt();
-            corpus
-                .matrix
-                .push(collected.grams.into_iter().map(|(at, value)| (at, value / norm)), structure(&shape));
+            let norm = norm(collected.grams.iter().map(|gram| gram.1 * gram.1).sum());
+            let unit = |(bucket, halves): (usize, i32)| (bucket, halves as f32 * HALF / norm);
+            corpus.matrix.push(collected.grams.into_iter().map(unit), structure(&shape));
             corpus.samples.push(Sample { words: collected.words, form: Form::of(&shape) });
         }
         corpus
@@ -135,13 +134,13 @@ fn provenance(questions: &[Question], options: &Options) -> Provenance {
 
 #[derive(Default)]
 struct Collected {
-    grams: Vec<(usize, f32)>,
+    grams: Vec<(usize, i32)>,
     words: Vec<u16>,
 }
 
 impl Visit for Collected {
-    fn gram(&mut self, bucket: usize, value: f32) {
-        self.grams.push((bucket, value));
+    fn gram(&mut self, bucket: usize, halves: i32) {
+        self.grams.push((bucket, halves));
     }
 
     fn word(&mut self, bucket: usize) {

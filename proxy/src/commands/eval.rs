@@ -1,20 +1,23 @@
 //! `eval`: measures what the router decides by.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, IsTerminal};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use router_classifiers::dataset::{Row, read_rows};
 use router_classifiers::evaluate::complexity::{Curves, Report, Split, run};
-use router_classifiers::evaluate::plot;
+use router_classifiers::evaluate::ranks::rank_correlation;
+use router_classifiers::evaluate::{plot, served, volatility as evaluate_volatility};
+use router_classifiers::volatility::dataset::read_questions;
 use router_core::cache::evaluate::{Row as Pair, evaluate};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::args::{EvalCache, EvalComplexity, Matcher};
+use crate::args::{EvalCache, EvalComplexity, EvalServed, EvalVolatility, Matcher};
 
 /// `eval complexity`
 ///
@@ -63,6 +66,100 @@ pub fn cache(options: &EvalCache) -> anyhow::Result<ExitCode> {
     }
     print_report(&evaluate(&pairs, None), options.json)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// `eval volatility`
+///
+/// # Errors
+/// Data that cannot be read, by line.
+pub fn volatility(options: &EvalVolatility) -> anyhow::Result<ExitCode> {
+    let read = |path: &Path| -> anyhow::Result<_> {
+        read_questions(lines(path)?).with_context(|| path.display().to_string())
+    };
+    let train = options.train.as_deref().map(read).transpose()?;
+    let report = evaluate_volatility::run(&read(&options.data)?, train.as_deref())?;
+    print_report(&report, options.json)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What `eval served` prints.
+#[derive(Debug, Serialize)]
+struct Served {
+    everyday: usize,
+    hard: usize,
+    auc: Option<f64>,
+    everyday_internal: Option<f64>,
+    hard_internal: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    level_correlation: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    level_correlation_of_length: Option<f64>,
+    /// Share of all prompts whose band the edit changes.
+    band_changed_by: BTreeMap<&'static str, Option<f64>>,
+}
+
+/// A row with a text, under the names that such rows have.
+#[derive(Debug, Deserialize)]
+struct Text {
+    #[serde(alias = "text", alias = "question")]
+    prompt: String,
+    #[serde(default)]
+    level: Option<String>,
+}
+
+/// `eval served`: the score that requests are served with, gate included.
+///
+/// # Errors
+/// Data that cannot be read, by line.
+pub fn served(options: &EvalServed) -> anyhow::Result<ExitCode> {
+    let scorer = super::scorer();
+    let prompts = |paths: &[PathBuf]| -> anyhow::Result<Vec<String>> {
+        let mut prompts = Vec::new();
+        for path in paths {
+            prompts.extend(texts(path)?.into_iter().map(|row| row.prompt));
+        }
+        Ok(prompts)
+    };
+    let (everyday, hard) = (prompts(&options.everyday)?, prompts(&options.hard)?);
+    let (low, high) = (served::complexities(&*scorer, &everyday), served::complexities(&*scorer, &hard));
+    let levels = options.levels.as_deref().map(texts).transpose()?.unwrap_or_default();
+    let ranked: Vec<f64> = levels.iter().filter_map(|row| row.level.as_deref().and_then(level)).collect();
+    let graded: Vec<String> = levels.into_iter().map(|row| row.prompt).collect();
+    let scores: Vec<f64> = served::complexities(&*scorer, &graded).into_iter().map(f64::from).collect();
+    let lengths: Vec<f64> = graded.iter().map(|prompt| prompt.len() as f64).collect();
+    let all = [everyday.clone(), hard.clone(), graded].concat();
+    let report = Served {
+        everyday: everyday.len(),
+        hard: hard.len(),
+        auc: served::separation(&low, &high),
+        everyday_internal: served::internal_share(&low),
+        hard_internal: served::internal_share(&high),
+        level_correlation: rank_correlation(&scores, &ranked),
+        level_correlation_of_length: rank_correlation(&lengths, &ranked),
+        band_changed_by: served::EDITS
+            .iter()
+            .map(|(name, edit)| (*name, served::changed_share(&*scorer, &all, *edit)))
+            .collect(),
+    };
+    print_report(&report, options.json)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The digit of `Level 3`.
+fn level(text: &str) -> Option<f64> {
+    text.trim_start_matches(|c: char| !c.is_ascii_digit()).parse().ok()
+}
+
+fn texts(path: &Path) -> anyhow::Result<Vec<Text>> {
+    let mut rows = Vec::new();
+    for (number, line) in lines(path)?.lines().enumerate() {
+        let place = || format!("{}:{}", path.display(), number + 1);
+        let line = line.with_context(place)?;
+        if !line.trim().is_empty() {
+            rows.push(serde_json::from_str(&line).with_context(place)?);
+        }
+    }
+    Ok(rows)
 }
 
 fn draw(path: &Path, data: &Path, report: &Report, curves: &Curves) -> anyhow::Result<()> {

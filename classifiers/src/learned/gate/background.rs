@@ -68,7 +68,7 @@ struct Touched {
 }
 
 impl Visit for Touched {
-    fn gram(&mut self, _bucket: usize, _value: f32) {}
+    fn gram(&mut self, _bucket: usize, _halves: i32) {}
 
     fn word(&mut self, bucket: usize) {
         self.words[bucket] = true;

@@ -6,7 +6,7 @@ use crate::synthetic;
 struct Words(Vec<u16>);
 
 impl Visit for Words {
-    fn gram(&mut self, _bucket: usize, _value: f32) {}
+    fn gram(&mut self, _bucket: usize, _halves: i32) {}
 
     fn word(&mut self, bucket: usize) {
         self.0.push(bucket as u16);
