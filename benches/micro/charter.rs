@@ -78,7 +78,7 @@ fn find(keyring: &Keyring) -> bool {
 fn take(charter: &Charter) -> Permit {
     let limits = charter.limits_of(&PARTY);
     let limits = limits.iter().map(|entry| (&entry.limiter, &entry.limit));
-    Permit::try_new(limits, 1_000, Instant::now()).expect("room")
+    Permit::try_new(limits, 10, Instant::now()).expect("room")
 }
 
 fn hold(charter: &Charter) -> Hold {
@@ -105,7 +105,7 @@ fn parts(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("charter");
     group.bench_function("key", |bencher| bencher.iter(|| find(&keyring)));
     group.bench_function("five quotas", |bencher| {
-        bencher.iter(|| take(&charter).correct(900, Instant::now()));
+        bencher.iter(|| take(&charter).correct(9, Instant::now()));
     });
     group.bench_function("five budgets", |bencher| {
         bencher.iter(|| hold(&charter).settle(Usd::from_nanos(500)))
@@ -118,7 +118,7 @@ fn parts(criterion: &mut Criterion) {
             let permit = take(&charter);
             let hold = hold(&charter);
             written(hold.amount());
-            permit.correct(900, Instant::now());
+            permit.correct(9, Instant::now());
             ledger.push(entry());
             hold.settle(Usd::from_nanos(500))
         });
