@@ -10,7 +10,7 @@ use super::word::Word;
 /// What one lexeme is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Letters, perhaps with digits, folded to lower case; the text is in [`Scan::folded`].
+    /// Letters, perhaps with digits, folded to lower case; the text is in `Scan::folded`.
     Word,
     /// A number in digits.
     Number(number::Amount),
