@@ -5,19 +5,21 @@
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwapOption;
+use router_core::slots::Slots;
 use router_core::{CacheKey, Placement, Snapshot, TenantId};
 use serde::Serialize;
 
 use crate::spool::{Settings, Sink, Spool};
 
 /// Answers that feedback can still refer to. With prompts kept, at most 8 KiB each, about 100 MB; without, a few.
-const REMEMBERED: u64 = 10_000;
+const REMEMBERED: usize = 1 << 14;
 
 /// A prompt is kept up to so many bytes: longer than what a scorer looks at.
 const MAX_PROMPT_BYTES: usize = 8 << 10;
@@ -103,7 +105,8 @@ impl Outcome {
 
 /// Remembers answers and writes outcomes down.
 pub struct Outcomes {
-    recent: moka::sync::Cache<Box<str>, Arc<Remembered>>,
+    recent: Slots<(Box<str>, Arc<Remembered>)>,
+    names: RandomState,
     log: ArcSwapOption<Log>,
 }
 
@@ -125,7 +128,7 @@ pub struct Place {
 
 impl Default for Outcomes {
     fn default() -> Self {
-        Self { recent: moka::sync::Cache::new(REMEMBERED), log: ArcSwapOption::empty() }
+        Self { recent: Slots::new(REMEMBERED), names: RandomState::new(), log: ArcSwapOption::empty() }
     }
 }
 
@@ -145,13 +148,14 @@ impl Outcomes {
 
     /// Remembers an answer under its request's id.
     pub fn remember(&self, id: &str, answer: Remembered) {
-        self.recent.insert(id.into(), Arc::new(answer));
+        self.recent.remember(self.names.hash_one(id).into(), (id.into(), Arc::new(answer)));
     }
 
     /// The answer to a request, while it is remembered.
     #[must_use]
     pub fn recall(&self, id: &str) -> Option<Arc<Remembered>> {
-        self.recent.get(id)
+        let (held, answer) = self.recent.recall(self.names.hash_one(id).into())?;
+        (*held == *id).then_some(answer)
     }
 
     /// Writes an outcome down, where there is a log.

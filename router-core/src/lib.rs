@@ -37,6 +37,7 @@ pub mod score;
 mod select;
 mod session;
 mod settings;
+pub mod slots;
 mod snapshot;
 mod state;
 pub mod tariff;

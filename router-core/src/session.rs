@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use crate::digest::{Fingerprint, FingerprintKey};
 use crate::ids::{ModelId, TenantId};
 use crate::request::RouteRequest;
+use crate::slots::Slots;
 
-/// Conversations remembered at most; an entry takes about 150 bytes, so all of them about 15 MB.
-const MAX_SESSIONS: u64 = 100_000;
+/// Conversations remembered at most; an entry takes 64 bytes, so all of them 4 MiB.
+const MAX_SESSIONS: usize = 1 << 16;
 
 /// How long a conversation holds its model after its last answer. Providers keep a prefix for 5 to 60 minutes; beyond that there is
 /// nothing left to lose.
@@ -45,15 +46,15 @@ struct Held {
     until: Instant,
 }
 
-/// The conversations that are being held. Bounded; the least used go first.
+/// The conversations that are being held. Bounded; a new one may take the place of an old one.
 #[derive(Debug)]
 pub struct Sessions {
-    held: moka::sync::Cache<SessionKey, Held>,
+    held: Slots<Held>,
 }
 
 impl Default for Sessions {
     fn default() -> Self {
-        Self { held: moka::sync::Cache::new(MAX_SESSIONS) }
+        Self { held: Slots::new(MAX_SESSIONS) }
     }
 }
 
@@ -61,11 +62,11 @@ impl Sessions {
     /// The model that holds the conversation.
     #[must_use]
     pub fn holder(&self, key: &SessionKey, now: Instant) -> Option<ModelId> {
-        self.held.get(key).filter(|held| now < held.until).map(|held| held.model)
+        self.held.recall(key.0.0).filter(|held| now < held.until).map(|held| held.model)
     }
 
     /// The conversation was answered by `model`.
     pub fn hold(&self, key: SessionKey, model: ModelId, now: Instant) {
-        self.held.insert(key, Held { model, until: now + SESSION_TTL });
+        self.held.remember(key.0.0, Held { model, until: now + SESSION_TTL });
     }
 }
