@@ -74,7 +74,8 @@ impl Shelf {
         let content_type =
             content_type.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
         let entry = Entry {
-            body,
+            // A copy: the body is a slice of a read buffer several times its size, which it would keep alive.
+            body: Bytes::copy_from_slice(&body),
             framing,
             content_type: Bytes::copy_from_slice(content_type),
             model: self.model,

@@ -218,8 +218,8 @@ async fn forward(
         return Ok(response);
     }
     match passage.flight_key() {
-        Some(key) => share::share(passage, key, watch).await,
-        None => passage.send(&mut watch).await,
+        Some(key) => Box::pin(share::share(passage, key, watch)).await,
+        None => Box::pin(passage.send(&mut watch)).await,
     }
 }
 

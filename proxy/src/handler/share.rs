@@ -41,7 +41,7 @@ pub(super) async fn share(
             // The leader found the answer in the cache and made no call.
             None => match passage.look_up_again(&watch) {
                 Some(response) => Ok(response),
-                None => passage.send(&mut watch).await,
+                None => Box::pin(passage.send(&mut watch)).await,
             },
         },
     }
@@ -52,7 +52,7 @@ fn lead(passage: &Arc<Passage>, landing: Landing, mut watch: Stopwatch) {
     let caller = Arc::clone(passage);
     let account = Arc::clone(&passage.account);
     let call = async move {
-        match caller.send(&mut watch).await {
+        match Box::pin(caller.send(&mut watch)).await {
             Ok(response) => response,
             Err(refusal) => {
                 caller.account.close(refusal.outcome());
