@@ -6,10 +6,13 @@
 
 use std::sync::{Mutex, PoisonError};
 
+/// A key and its value, once the slot has been taken.
+type Slot<V> = Mutex<Option<(u128, V)>>;
+
 /// Slots for values of type `V` under 128-bit keys that are spread evenly (hashes).
 #[derive(Debug)]
 pub struct Slots<V> {
-    slots: Box<[Mutex<Option<(u128, V)>>]>,
+    slots: Box<[Slot<V>]>,
 }
 
 impl<V: Clone> Slots<V> {
@@ -20,7 +23,7 @@ impl<V: Clone> Slots<V> {
         Self { slots: (0..count).map(|_| Mutex::new(None)).collect() }
     }
 
-    fn slot(&self, key: u128) -> &Mutex<Option<(u128, V)>> {
+    fn slot(&self, key: u128) -> &Slot<V> {
         // The count is a power of two, so the mask keeps the index in range.
         &self.slots[key as usize & (self.slots.len() - 1)]
     }
