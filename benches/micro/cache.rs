@@ -38,7 +38,7 @@ fn lookup(criterion: &mut Criterion) {
     let cache = ResponseCache::new(64 << 20);
     let keys: Vec<CacheKey> = (0..ENTRIES).map(|number| key_of(question(number).as_bytes())).collect();
     for key in &keys {
-        cache.store(*key, entry(now), Duration::from_secs(3600), now);
+        cache.store(*key, entry(), Duration::from_secs(3600), now);
     }
     cache.settle();
     assert_eq!(cache.entries(), ENTRIES as u64);
@@ -64,15 +64,16 @@ fn lookup(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn entry(now: Instant) -> Entry {
+fn entry() -> Entry {
     Entry {
         body: Bytes::from(vec![b'x'; 1_000]),
         framing: Framing::Plain,
         content_type: Bytes::from_static(b"application/json"),
         model: ModelId::new(0),
         usage: None,
-        stored_at: now,
-        expires_at: now,
+        tenant: TenantId::ANONYMOUS,
+        tags: std::sync::Arc::new([]),
+        index_bytes: 0,
     }
 }
 

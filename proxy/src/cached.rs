@@ -7,8 +7,9 @@ use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, Response};
 use router_core::cache::digest::Digest as Question;
-use router_core::cache::near::ScopeKey;
-use router_core::{CacheKey, Digest, Endpoint, Entry, Framing, ModelId, State};
+use router_core::{
+    CacheKey, Digest, Endpoint, Entry, EntryTags, Framing, ModelId, ScopeKey, State, TenantId,
+};
 
 use crate::payload::Payload;
 use crate::wire::completeness;
@@ -37,6 +38,10 @@ pub struct Shelf {
     pub meaning: Option<Meaning>,
     /// Whether answers that call tools are kept.
     pub tool_calls: bool,
+    /// Who asked.
+    pub tenant: TenantId,
+    /// What the request was tagged with.
+    pub tags: EntryTags,
 }
 
 /// A question by its meaning, and what must be equal besides.
@@ -53,6 +58,11 @@ impl Meaning {
     #[must_use]
     pub fn new(scope: ScopeKey, question: &str) -> Self {
         Self { scope, question: Arc::new(Question::of(question)) }
+    }
+
+    /// Bytes that it takes to find it again: the digest, and about as much for the lists that lead to it.
+    fn index_bytes(&self) -> usize {
+        if self.question.is_fit() { 2 * self.question.bytes() } else { 0 }
     }
 }
 
@@ -80,13 +90,13 @@ impl Shelf {
             content_type: Bytes::copy_from_slice(content_type),
             model: self.model,
             usage: reading.usage.as_ref().map(|usage| usage.tokens),
-            stored_at: now,
-            expires_at: now,
+            tenant: self.tenant,
+            tags: Arc::clone(&self.tags),
+            index_bytes: self.meaning.as_ref().map_or(0, Meaning::index_bytes),
         };
         self.state.cache.store(self.key, entry, self.ttl, now);
         if let Some(Meaning { scope, question }) = &self.meaning {
-            let expires_at = now.checked_add(self.ttl).unwrap_or(now);
-            self.state.near.store(*scope, Question::clone(question), self.key, expires_at, now);
+            self.state.cache.file(&self.key, *scope, Question::clone(question), None);
         }
     }
 }

@@ -16,11 +16,11 @@ use http::request::Parts;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use router_core::budget::Spender;
-use router_core::cache::near::{self, ScopeKey};
+use router_core::cache::matcher::Kind;
 use router_core::keyring::Key;
 use router_core::{
     CacheKey, Candidate, Decision, Dialect, Digest, Domain, Endpoint, Entry as StoredAnswer, Fault, ModelId,
-    Receipt, Rejection, RouteRequest, Snapshot, TenantId, decide,
+    Receipt, Rejection, RouteRequest, ScopeKey, Snapshot, TenantId, decide,
 };
 
 use crate::account::{Account, OTHER, Stopwatch};
@@ -269,7 +269,7 @@ fn decided(
     let cached = !decision.cache.bypassed();
     let key = cached.then(|| CacheKey::of(secret, snapshot, request, &decision.receipt));
     let scope = if decision.cache.semantic {
-        ScopeKey::of(secret, snapshot, request, &decision.receipt)
+        ScopeKey::of(secret, 0, snapshot, request, &decision.receipt)
     } else {
         None
     };
@@ -340,22 +340,31 @@ impl Passage {
     fn find_near(&self, watch: &Stopwatch) -> Option<Response<Payload>> {
         let meaning = self.meaning.as_ref()?;
         let now = Instant::now();
-        let lookups = |result| self.app.metrics.cache_lookups.with_label_values(&["semantic", result]).inc();
-        let found =
-            self.app.state.near.lookup(&meaning.scope, &meaning.question, near::prior_threshold(), now);
-        for guard in found.vetoed.iter().flat_map(|verdict| verdict.vetoes.iter()) {
+        let near = self.app.state.cache.near();
+        let terms = near.promise(Kind::BuiltIn).terms();
+        let found = near.lookup(&meaning.scope, &meaning.question, None, now);
+        let refused =
+            found.refused.filter(|refused| terms.threshold.is_some_and(|least| refused.score >= least));
+        for guard in refused.iter().flat_map(|verdict| verdict.vetoes.iter()) {
             self.app.metrics.cache_vetoes.with_label_values(&[guard.name()]).inc();
         }
-        let served = found.near.and_then(|near| {
-            let entry = self.app.state.cache.lookup(&near.key, now)?;
-            let response = cached::serve(&entry, &self.digest)?;
-            Some(self.respond_cached(response, &entry, near.key, Similarity::Near(near.verdict.score), watch))
-        });
-        lookups(match (&served, found.vetoed) {
+        let rate = self.snapshot.cache.max_false_hit_rate;
+        let served = found
+            .near
+            .filter(|near| terms.threshold.is_some_and(|least| near.verdict.serves(least)))
+            .filter(|near| !near.trust.vetoes(rate))
+            .and_then(|near| {
+                let entry = self.app.state.cache.lookup(&near.key, now)?;
+                let response = cached::serve(&entry, &self.digest)?;
+                let similarity = Similarity::Near(near.verdict.score);
+                Some(self.respond_cached(response, &entry, near.key, similarity, watch))
+            });
+        let result = match (&served, refused) {
             (Some(_), _) => "near",
             (None, Some(_)) => "vetoed",
             (None, None) => "miss",
-        });
+        };
+        self.app.metrics.cache_lookups.with_label_values(&["semantic", result]).inc();
         served
     }
 

@@ -47,7 +47,7 @@ pub mod tokens;
 
 pub use attempt::{Attempt, Settled};
 pub use breaker::{BreakerSettings, Phase};
-pub use cache::{CacheKey, Entry, Framing, ResponseCache};
+pub use cache::{CacheKey, Entry, EntryTags, Framing, ResponseCache, ScopeKey, Stored};
 pub use capability::{Capabilities, Capability};
 pub use decision::{CachePlan, Candidate, Considered, Decision, Receipt, Verdict};
 pub use dialect::{Dialect, Endpoint};

@@ -9,7 +9,6 @@ use thiserror::Error;
 
 use crate::budget::{Budget, Period, Spender, Terms};
 use crate::cache::ResponseCache;
-use crate::cache::near::NearCache;
 use crate::digest::FingerprintKey;
 use crate::health::Health;
 use crate::hedge::{Hedge, Spending};
@@ -132,8 +131,6 @@ pub struct State {
     tenants: boxcar::Vec<TenantState>,
     /// Stored answers.
     pub cache: ResponseCache,
-    /// The questions they answer, found by meaning.
-    pub near: NearCache,
     /// Which model holds which conversation.
     pub sessions: Sessions,
     /// How many failed attempts may be followed by another.
@@ -160,7 +157,6 @@ impl State {
             models: boxcar::Vec::new(),
             tenants: boxcar::vec![TenantState::new(origin)],
             cache: ResponseCache::new(crate::settings::CachePolicy::default().max_bytes),
-            near: NearCache::default(),
             sessions: Sessions::default(),
             retries: RetryBudget::new(origin),
             fingerprint_key: FingerprintKey::new(secret.0, secret.1),

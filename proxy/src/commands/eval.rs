@@ -13,7 +13,7 @@ use router_classifiers::evaluate::complexity::{Curves, Report, Split, run};
 use router_classifiers::evaluate::ranks::rank_correlation;
 use router_classifiers::evaluate::{plot, served, volatility as evaluate_volatility};
 use router_classifiers::volatility::dataset::read_questions;
-use router_core::cache::evaluate::{Row as Pair, evaluate};
+use router_core::cache::evaluate::{Row as Pair, evaluate_cache};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -64,7 +64,7 @@ pub fn cache(options: &EvalCache) -> anyhow::Result<ExitCode> {
         anyhow::ensure!(pair.label <= 1, "{}: 'label' must be 0 or 1", place());
         pairs.push(pair);
     }
-    print_report(&evaluate(&pairs, None), options.json)?;
+    print_report(&evaluate_cache(&pairs, None), options.json)?;
     Ok(ExitCode::SUCCESS)
 }
 

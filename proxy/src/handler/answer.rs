@@ -1,5 +1,6 @@
 //! Turns a provider's answer into the caller's.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -168,6 +169,8 @@ impl Passage {
             cache_bytes: self.snapshot.cache.max_bytes,
             meaning: self.meaning.clone(),
             tool_calls: self.decision.cache.tool_calls,
+            tenant: self.tenant,
+            tags: Arc::clone(&self.tags),
         })
     }
 

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::digest::{Digest, Flags, Token};
+use super::digest::{Digest, Flags, MAX_WORDS, Token};
 
 /// Two digests and the words they share. Made once per pair; guards and verifier read it.
 #[derive(Debug)]
@@ -21,10 +21,10 @@ impl<'d> Alignment<'d> {
     /// Pairs every word of `a` with its first free twin in `b`.
     #[must_use]
     pub fn of(a: &'d Digest, b: &'d Digest) -> Self {
-        let mut taken = [0u64; 4];
+        let mut taken = [0u64; MAX_WORDS / 64];
         let mut alignment =
             Self { a, b, shared: SmallVec::new(), only_a: SmallVec::new(), only_b: SmallVec::new() };
-        // A digest has at most 256 words and a phrase can add a few; what is beyond is left unmatched, which is safe.
+        // A digest that is fit has no more words than this.
         let (tokens_a, tokens_b) = (bounded(&a.tokens), bounded(&b.tokens));
         let mut next = 0;
         for (i, token) in (0u16..).zip(tokens_a) {
@@ -84,13 +84,13 @@ impl<'d> Alignment<'d> {
 }
 
 fn bounded(tokens: &[Token]) -> &[Token] {
-    &tokens[..tokens.len().min(256)]
+    &tokens[..tokens.len().min(MAX_WORDS)]
 }
 
-fn is_taken(taken: &[u64; 4], at: usize) -> bool {
+fn is_taken(taken: &[u64; MAX_WORDS / 64], at: usize) -> bool {
     taken[at / 64] & (1 << (at % 64)) != 0
 }
 
-fn find(tokens: &[Token], from: usize, like: &Token, taken: &[u64; 4]) -> Option<usize> {
+fn find(tokens: &[Token], from: usize, like: &Token, taken: &[u64; MAX_WORDS / 64]) -> Option<usize> {
     (from..tokens.len()).find(|&j| tokens[j].word == like.word && !is_taken(taken, j))
 }

@@ -3,13 +3,19 @@
 //! A digest is made once per text and kept beside the cached answer. It is plain data: no text, no pointers into one,
 //! at most [`MAX_WORDS`] tokens of 24 bytes; a question of 20 words takes about 400 bytes.
 
-mod build;
+mod items;
+mod numerals;
+mod reader;
 mod token;
 
 pub use token::{Flags, Quantity, Token};
 
+use super::text::lexicon::english;
 use super::text::role::Bits;
+use super::text::scan::Scan;
 use super::text::word::Word;
+use items::Items;
+use reader::Reader;
 
 /// Longest text that is digested, in bytes. 256 tokens of an embedding model, the longest text that is ever matched
 /// by meaning, are about 1.2 KB of English; this leaves room for other scripts. Longer texts are told by length alone.
@@ -58,24 +64,27 @@ impl Digest {
     /// Digests a text: one pass, a few microseconds for a question, bounded by [`MAX_BYTES`] for anything.
     #[must_use]
     pub fn of(text: &str) -> Self {
-        build::digest(text)
+        if text.len() > MAX_BYTES {
+            return Reader::new(false).finish(Word::NONE, Fitness::Unfit);
+        }
+        let scan = Scan::of(text);
+        let mut items = Items::of(&scan, english());
+        let fitness = items.fitness(scan.plain);
+        if fitness == Fitness::Unfit {
+            return Reader::new(false).finish(items.wording, fitness);
+        }
+        items.rewrite(english());
+        let mut reader = Reader::new(items.capitals_mean_names());
+        for (at, item) in items.list.iter().enumerate() {
+            reader.read(item, items.list.get(at + 1));
+        }
+        reader.finish(items.wording, fitness)
     }
 
     /// Whether the text can be matched by meaning at all; if not, neither look it up nor store it for near hits.
     #[must_use]
     pub fn is_fit(&self) -> bool {
         self.fitness != Fitness::Unfit
-    }
-
-    /// The names of the words that a lexical index keeps, in order, repetitions included.
-    pub fn words(&self) -> impl Iterator<Item = u64> + '_ {
-        self.tokens.iter().map(|token| token.word.bits())
-    }
-
-    /// What the text asks for.
-    #[must_use]
-    pub fn asks(&self) -> Bits {
-        self.asks
     }
 
     /// Bytes of memory, the struct itself included.
@@ -87,3 +96,6 @@ impl Digest {
             + size_of_val(&*self.literals)
     }
 }
+
+#[cfg(test)]
+mod tests;

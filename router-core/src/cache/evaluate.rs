@@ -52,7 +52,10 @@ pub type Cosine<'f> = dyn FnMut(&str, &str) -> Option<f32> + 'f;
 
 /// Judges every pair alone, as the running cache does at its shipped setting before it has learned anything: by the
 /// built-in matcher, or with `cosine` by the embedded one.
-pub fn evaluate<'r>(rows: impl IntoIterator<Item = &'r Row>, mut cosine: Option<&mut Cosine<'_>>) -> Report {
+pub fn evaluate_cache<'r>(
+    rows: impl IntoIterator<Item = &'r Row>,
+    mut cosine: Option<&mut Cosine<'_>>,
+) -> Report {
     let mut report = Report::default();
     report.vetoed.extend(Guard::ALL.iter().map(|guard| (guard.name(), 0)));
     for row in rows {
@@ -113,7 +116,7 @@ mod tests {
             row("How long is 5 miles?", "How long is 6 miles?", 0),
             row("Why do cats purr?", "What makes a good cheese?", 1),
         ];
-        let report = evaluate(&rows, None);
+        let report = evaluate_cache(&rows, None);
         assert_eq!((report.n, report.positives, report.served), (4, 2, 2));
         assert_eq!((report.true_hits, report.false_hits), (1, 1));
         assert_eq!((report.hit_rate, report.precision), (Some(0.5), Some(0.5)));
@@ -124,15 +127,15 @@ mod tests {
     #[test]
     fn a_missing_cosine_is_a_miss() {
         let rows = [row("How do I reset my password?", "how to reset a password", 1)];
-        let report = evaluate(&rows, Some(&mut |_, _| None));
+        let report = evaluate_cache(&rows, Some(&mut |_, _| None));
         assert_eq!((report.n, report.served), (1, 0));
         assert_eq!(report.precision, None);
-        assert!(evaluate(&rows, Some(&mut |_, _| Some(0.97))).served == 1);
+        assert!(evaluate_cache(&rows, Some(&mut |_, _| Some(0.97))).served == 1);
     }
 
     #[test]
     fn the_keys_are_those_of_the_contract() {
-        let json = serde_json::to_value(evaluate(&[], None)).unwrap();
+        let json = serde_json::to_value(evaluate_cache(&[], None)).unwrap();
         let keys: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
         for key in [
             "n",

@@ -1,136 +1,54 @@
 //! The exact cache: the same request gets the same answer.
 //!
-//! moka holds the entries and evicts by bytes (TinyLFU, so a flood of once-only requests does not wash out the popular
-//! ones). Freshness is ours: an entry carries `expires_at`, compared with the given `now`, so tests move time.
+//! moka holds the entries and evicts by bytes (TinyLFU, so a flood of once-only requests does not wash out the popular ones); among
+//! tenants [`holding`](super::holding) keeps eviction fair. Freshness is ours: an entry carries `expires_at`, compared with the given
+//! `now`, so tests move time. Where an answer may be given to other questions, its question is [filed](ResponseCache::file) by meaning,
+//! and leaves the files with it.
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
-use crate::decision::Receipt;
-use crate::digest::{Fingerprint, FingerprintKey};
-use crate::ids::ModelId;
-use crate::request::RouteRequest;
-use crate::snapshot::{Requested, Snapshot};
-use crate::tokens::TokenUsage;
-
-/// What must be equal for an answer to be served again: tenant, endpoint, every body field but `stream` and
-/// `stream_options`, and what the model name stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct CacheKey(Fingerprint);
-
-/// A key from a fingerprint that somebody else computed, for tests and for keys of other caches.
-impl From<Fingerprint> for CacheKey {
-    fn from(fingerprint: Fingerprint) -> Self {
-        Self(fingerprint)
-    }
-}
-
-impl CacheKey {
-    /// The key of a request. `auto` is keyed by profile and policy epoch, a named model by its id, both by the
-    /// candidates a rule put in their place, so that a rule cannot be passed by through the cache.
-    #[must_use]
-    pub fn of(
-        key: &FingerprintKey,
-        snapshot: &Snapshot,
-        request: &RouteRequest<'_>,
-        receipt: &Receipt,
-    ) -> Self {
-        Self::over(request.digest.fingerprint, key, snapshot, request, receipt)
-    }
-
-    /// The key of everything that decides who may see an answer and who gives it, over `content`.
-    pub(super) fn over(
-        content: Fingerprint,
-        key: &FingerprintKey,
-        snapshot: &Snapshot,
-        request: &RouteRequest<'_>,
-        receipt: &Receipt,
-    ) -> Self {
-        let mut hasher = key.hasher(b'K');
-        hasher
-            .number(snapshot.cache_scope(request.tenant).index() as u64)
-            .bytes(request.digest.endpoint().as_str().as_bytes())
-            .part(content)
-            .number(snapshot.cache.epoch)
-            .number(receipt.rule.map_or(0, |_| snapshot.generation()))
-            .number(receipt.rule.map_or(u64::MAX, |rule| rule.index() as u64));
-        match (receipt.profile, snapshot.resolve(&request.digest.model)) {
-            (Some(profile), _) => {
-                let name = snapshot.profile(profile).map_or("", |profile| &profile.name);
-                hasher.number(1).bytes(name.as_bytes()).number(snapshot.generation());
-            }
-            (None, Some(Requested::Model(model))) => {
-                // An entry for unlisted names stands for many models: the name itself must be equal, too.
-                hasher.number(2).number(model.index() as u64).bytes(request.digest.model.as_bytes());
-            }
-            _ => {
-                hasher.number(3).bytes(request.digest.model.as_bytes()).number(snapshot.generation());
-            }
-        }
-        // A demanded placement is part of the question: an answer from outside must not serve it.
-        hasher.number(request.placement.map_or(0, |placement| placement as u64 + 1));
-        Self(hasher.finish())
-    }
-}
-
-/// How a stored answer is framed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Framing {
-    /// One JSON body.
-    Plain,
-    /// Server-sent events, terminator included.
-    Stream,
-}
-
-/// A complete answer with what it took to make it.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// The body as the provider sent it, with the usage chunk where it was asked for.
-    pub body: Bytes,
-    /// How the body is framed.
-    pub framing: Framing,
-    /// The provider's `content-type`.
-    pub content_type: Bytes,
-    /// Which model answered.
-    pub model: ModelId,
-    /// What it used.
-    pub usage: Option<TokenUsage>,
-    /// When it was stored.
-    pub stored_at: Instant,
-    /// Until when it may be served.
-    pub expires_at: Instant,
-}
-
-/// Bytes an entry takes besides its body: the struct, its `Arc`, moka's node and the key, measured at about 400.
-const ENTRY_OVERHEAD_BYTES: usize = 400;
+use super::digest::Digest;
+use super::entry::{Entry, Stored};
+use super::holding::{Holdings, Turn};
+use super::key::{CacheKey, ScopeKey};
+use super::near::NearCache;
+use super::semantic::{self, Vector};
 
 /// No answer is kept longer, so that adding to a time cannot overflow.
 const LONGEST_TTL: Duration = Duration::from_secs(10 * 366 * 86_400);
 
-type Entries = moka::sync::Cache<CacheKey, Arc<Entry>>;
+type Entries = moka::sync::Cache<CacheKey, Arc<Stored>>;
 
 /// Stored answers, bounded by bytes.
 #[derive(Debug)]
 pub struct ResponseCache {
     /// Written when the bound changes, and never held across anything slow.
     entries: RwLock<Entries>,
+    near: Arc<NearCache>,
+    holdings: Holdings,
 }
 
-fn bounded(max_bytes: u64) -> Entries {
-    let weigh = |_: &CacheKey, entry: &Arc<Entry>| {
-        let bytes = entry.body.len() + entry.content_type.len() + ENTRY_OVERHEAD_BYTES;
-        u32::try_from(bytes).unwrap_or(u32::MAX)
-    };
-    moka::sync::Cache::builder().max_capacity(max_bytes).weigher(weigh).build()
+fn bounded(max_bytes: u64, near: &Arc<NearCache>) -> Entries {
+    let near = Arc::clone(near);
+    moka::sync::Cache::builder()
+        .max_capacity(max_bytes)
+        .weigher(|_, stored: &Arc<Stored>| u32::try_from(stored.bytes()).unwrap_or(u32::MAX))
+        .eviction_listener(move |_, stored: Arc<Stored>, _| {
+            stored.holding.subtract(stored.bytes() as u64);
+            for place in stored.filed().drain(..) {
+                near.remove(&place);
+            }
+        })
+        .build()
 }
 
 impl ResponseCache {
     /// A cache that holds at most `max_bytes`.
     #[must_use]
     pub fn new(max_bytes: u64) -> Self {
-        Self { entries: RwLock::new(bounded(max_bytes)) }
+        let near = Arc::default();
+        Self { entries: RwLock::new(bounded(max_bytes, &near)), near, holdings: Holdings::default() }
     }
 
     /// Changes the bound. What is stored moves along as far as it fits; without a difference nothing happens.
@@ -141,9 +59,9 @@ impl ResponseCache {
         if old.policy().max_capacity() == Some(max_bytes) {
             return;
         }
-        let new = bounded(max_bytes);
-        for (key, entry) in &old {
-            new.insert(*key, entry);
+        let new = bounded(max_bytes, &self.near);
+        for (key, stored) in &old {
+            new.insert(*key, stored);
         }
         *self.entries.write().unwrap_or_else(PoisonError::into_inner) = new;
     }
@@ -154,26 +72,85 @@ impl ResponseCache {
 
     /// The answer stored under `key`, if it is still fresh at `now`.
     #[must_use]
-    pub fn lookup(&self, key: &CacheKey, now: Instant) -> Option<Arc<Entry>> {
+    pub fn lookup(&self, key: &CacheKey, now: Instant) -> Option<Arc<Stored>> {
+        self.lookup_within(key, Duration::ZERO, now)
+    }
+
+    /// The answer stored under `key`, if it is fresh at `now` or stale for less than `grace`; [`Stored::is_fresh`] tells which.
+    #[must_use]
+    pub fn lookup_within(&self, key: &CacheKey, grace: Duration, now: Instant) -> Option<Arc<Stored>> {
         let entries = self.held();
-        let entry = entries.get(key)?;
-        if now < entry.expires_at {
-            return Some(entry);
+        let stored = entries.get(key)?;
+        if now.saturating_duration_since(stored.expires_at) < grace || stored.is_fresh(now) {
+            stored.touch();
+            return Some(stored);
         }
         entries.invalidate(key);
         None
     }
 
     /// Stores an answer for `ttl` from `now`.
-    pub fn store(&self, key: CacheKey, mut entry: Entry, ttl: Duration, now: Instant) {
-        entry.stored_at = now;
-        entry.expires_at = now + ttl.min(LONGEST_TTL);
-        self.held().insert(key, Arc::new(entry));
+    pub fn store(&self, key: CacheKey, entry: Entry, ttl: Duration, now: Instant) {
+        let bytes = entry.bytes() as u64;
+        let entries = self.held();
+        let room = entries.policy().max_capacity().unwrap_or(u64::MAX);
+        let holding = self.holdings.of(entry.tenant);
+        self.holdings.make_room(bytes, room, |key| match entries.get(key) {
+            Some(stored) if stored.take_second_chance() => Turn::Stays,
+            _ => {
+                entries.invalidate(key);
+                Turn::Gone
+            }
+        });
+        holding.add(bytes);
+        holding.enqueue(key, |key| entries.contains_key(key));
+        let stored = Stored::new(entry, now, now + ttl.min(LONGEST_TTL), holding);
+        entries.insert(key, Arc::new(stored));
+    }
+
+    /// Files `question`, whose answer is stored under `key`, so that it is found by meaning for as long as the answer is fresh.
+    pub fn file(&self, key: &CacheKey, scope: ScopeKey, question: Digest, vector: Option<Vector>) {
+        let entries = self.held();
+        let Some(stored) = entries.get(key) else { return };
+        let entry = semantic::Entry {
+            digest: question,
+            vector,
+            value: *key,
+            value_bytes: 0,
+            expires_at: stored.expires_at,
+        };
+        let Some(place) = self.near.insert(scope, entry) else { return };
+        stored.filed().push(place);
+        // Evicted in between: its files were emptied before this one came.
+        if !entries.get(key).is_some_and(|now| Arc::ptr_eq(&now, &stored)) {
+            for place in stored.filed().drain(..) {
+                self.near.remove(&place);
+            }
+        }
+    }
+
+    /// The questions filed by meaning.
+    #[must_use]
+    pub fn near(&self) -> &NearCache {
+        &self.near
     }
 
     /// Forgets one answer.
     pub fn remove(&self, key: &CacheKey) {
         self.held().invalidate(key);
+    }
+
+    /// Forgets the answers for which `doomed` is true; how many. Looks at every one: not for a request's path.
+    pub fn purge(&self, doomed: impl Fn(&Stored) -> bool) -> u64 {
+        let entries = self.held().clone();
+        let mut removed = 0;
+        for (key, stored) in &entries {
+            if doomed(&stored) {
+                entries.invalidate(&*key);
+                removed += 1;
+            }
+        }
+        removed
     }
 
     /// Entries held, about.

@@ -117,3 +117,52 @@ impl Vetoes {
         Guard::ALL.into_iter().filter(move |&guard| self.has(guard))
     }
 }
+
+#[cfg(test)]
+pub(in crate::cache) mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::cache::digest::Digest;
+
+    /// Whether one guard objects to a pair.
+    pub(in crate::cache) fn vetoed(guard: Guard, a: &str, b: &str) -> bool {
+        guard.vetoes(&Alignment::of(&Digest::of(a), &Digest::of(b)))
+    }
+
+    /// Short sentences that hold what guards look for.
+    fn sentence() -> impl Strategy<Value = String> {
+        const WORDS: [&str; 44] = [
+            "how", "do", "I", "what", "is", "the", "best", "my", "your", "his", "this", "not", "without",
+            "to", "from", "of", "and", "in", "Paris", "London", "buy", "sell", "unlock", "lock", "5", "six",
+            "miles", "km", "monday", "tuesday", "`x`", "b12", "json", "only", "but", "cats", "dogs",
+            "afraid", "?", ",", "“q”", "été", "\u{200b}", "и",
+        ];
+        proptest::collection::vec(proptest::sample::select(&WORDS[..]), 0..12)
+            .prop_map(|words| words.join(" "))
+    }
+
+    proptest! {
+        #[test]
+        fn every_guard_is_symmetric(a in sentence(), b in sentence()) {
+            for guard in Guard::ALL {
+                prop_assert_eq!(vetoed(guard, &a, &b), vetoed(guard, &b, &a), "{:?}", guard);
+            }
+        }
+
+        #[test]
+        fn only_languages_veto_a_text_against_itself(text in sentence()) {
+            for guard in Guard::ALL.into_iter().filter(|&guard| guard != Guard::Language) {
+                prop_assert!(!vetoed(guard, &text, &text), "{:?}", guard);
+            }
+        }
+    }
+
+    #[test]
+    fn vetoes_are_listed_by_name() {
+        let (a, b) =
+            (Digest::of("How long is 5 miles from Rome?"), Digest::of("How long is 6 miles to Oslo?"));
+        let names: Vec<&str> = Vetoes::of(&Alignment::of(&a, &b)).iter().map(Guard::name).collect();
+        assert_eq!(names, ["numbers", "names", "order"]);
+    }
+}

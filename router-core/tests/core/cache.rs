@@ -187,15 +187,16 @@ fn another_secret_gives_other_keys() {
     assert_ne!(CacheKey::of(&other, &world.snapshot, &request, &decision.receipt), world.cache_key(&ask));
 }
 
-fn entry(body: impl Into<Bytes>, now: Instant) -> Entry {
+fn entry(body: impl Into<Bytes>) -> Entry {
     Entry {
         body: body.into(),
         framing: Framing::Plain,
         content_type: Bytes::from_static(b"application/json"),
         model: ModelId::new(0),
         usage: None,
-        stored_at: now,
-        expires_at: now,
+        tenant: TenantId::ANONYMOUS,
+        tags: std::sync::Arc::new([]),
+        index_bytes: 0,
     }
 }
 
@@ -210,7 +211,7 @@ fn an_entry_is_served_until_it_expires() {
     let now = Instant::now();
     let cache = ResponseCache::new(1 << 20);
     assert!(cache.lookup(&key(1), now).is_none());
-    cache.store(key(1), entry("answer", now), HOUR, now);
+    cache.store(key(1), entry("answer"), HOUR, now);
     let last = now + HOUR - Duration::from_nanos(1);
     let found = cache.lookup(&key(1), last).expect("fresh");
     assert_eq!((&found.body[..], found.stored_at, found.expires_at), (&b"answer"[..], now, now + HOUR));
@@ -223,9 +224,9 @@ fn an_entry_is_served_until_it_expires() {
 fn an_entry_can_be_replaced_and_removed() {
     let now = Instant::now();
     let cache = ResponseCache::new(1 << 20);
-    cache.store(key(1), entry("old", now), HOUR, now);
+    cache.store(key(1), entry("old"), HOUR, now);
     let later = now + HOUR / 2;
-    cache.store(key(1), entry("new", later), HOUR, later);
+    cache.store(key(1), entry("new"), HOUR, later);
     let found = cache.lookup(&key(1), now + HOUR).expect("the new one is fresh");
     assert_eq!(&found.body[..], b"new");
     cache.remove(&key(1));
@@ -236,7 +237,7 @@ fn an_entry_can_be_replaced_and_removed() {
 fn the_longest_time_to_live_does_not_overflow() {
     let now = Instant::now();
     let cache = ResponseCache::new(1 << 20);
-    cache.store(key(1), entry("kept", now), Duration::MAX, now);
+    cache.store(key(1), entry("kept"), Duration::MAX, now);
     assert!(cache.lookup(&key(1), now + 1_000 * HOUR).is_some());
 }
 
@@ -246,7 +247,7 @@ fn bytes_are_bounded() {
     let now = Instant::now();
     let cache = ResponseCache::new(BOUND);
     for number in 0..500 {
-        cache.store(key(number), entry(vec![b'x'; 1_000], now), HOUR, now);
+        cache.store(key(number), entry(vec![b'x'; 1_000]), HOUR, now);
     }
     cache.settle();
     assert!(cache.bytes() <= BOUND, "{} bytes", cache.bytes());
@@ -259,8 +260,8 @@ fn bytes_are_bounded() {
 fn one_answer_larger_than_the_bound_is_not_kept() {
     let now = Instant::now();
     let cache = ResponseCache::new(10_000);
-    cache.store(key(1), entry("small", now), HOUR, now);
-    cache.store(key(2), entry(vec![b'x'; 20_000], now), HOUR, now);
+    cache.store(key(1), entry("small"), HOUR, now);
+    cache.store(key(2), entry(vec![b'x'; 20_000]), HOUR, now);
     cache.settle();
     assert!(cache.lookup(&key(2), now).is_none());
     assert!(cache.lookup(&key(1), now).is_some());
@@ -272,7 +273,7 @@ fn a_small_answer_counts_with_its_overhead() {
     let now = Instant::now();
     let cache = ResponseCache::new(1 << 20);
     for number in 0..100 {
-        cache.store(key(number), entry("", now), HOUR, now);
+        cache.store(key(number), entry(""), HOUR, now);
     }
     cache.settle();
     assert_eq!(cache.entries(), 100);
@@ -284,7 +285,7 @@ fn another_bound_keeps_what_fits() {
     let now = Instant::now();
     let cache = ResponseCache::new(1 << 20);
     for number in 0..100 {
-        cache.store(key(number), entry(vec![b'x'; 1_000], now), HOUR, now);
+        cache.store(key(number), entry(vec![b'x'; 1_000]), HOUR, now);
     }
     cache.settle();
     cache.resize(2 << 20);

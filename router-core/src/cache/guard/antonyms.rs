@@ -17,3 +17,38 @@ fn exclude(a: &Token, b: &Token) -> bool {
         a.flags.any(Flags::OPPOSED) && b.flags.any(Flags::OPPOSED) && english().opposed(a.word, b.word);
     same_kind || opposed
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::cache::guard::{Guard, tests};
+
+    #[test]
+    fn vetoes_what_differs() {
+        for (a, b) in [
+            ("How do I buy a house?", "How do I sell a house?"),
+            ("the minimum wage", "the maximum wage"),
+            ("turn on the light", "turn off the light"),
+            ("open on Monday", "open on Tuesday"),
+            ("is it raining today", "is it raining tomorrow"),
+            ("a red car", "a blue car"),
+            ("how do I log in", "how do I log out"),
+            ("Which is the best laptop?", "which is the worst laptop"),
+            ("increase the volume", "lower the volume"),
+            ("my father's name", "my mother's name"),
+        ] {
+            assert!(tests::vetoed(Guard::Antonyms, a, b), "{a} | {b}");
+        }
+    }
+
+    #[test]
+    fn passes_what_says_the_same() {
+        for (a, b) in [
+            ("How do I buy a house?", "how to purchase a house"),
+            ("min and max wage", "the minimum and the maximum wage"),
+            ("buy and sell shares", "sell or buy shares"),
+            ("a big car", "a large car"),
+        ] {
+            assert!(!tests::vetoed(Guard::Antonyms, a, b), "{a} | {b}");
+        }
+    }
+}

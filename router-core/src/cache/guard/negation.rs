@@ -23,3 +23,42 @@ fn undoes(a: &Token, b: &Token) -> bool {
     };
     rooted(a, b) || rooted(b, a)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::cache::guard::{Guard, tests};
+
+    #[test]
+    fn vetoes_what_differs() {
+        for (a, b) in [
+            ("Is it safe?", "Is it not safe?"),
+            ("foods that contain gluten", "foods that don't contain gluten"),
+            ("tea with milk", "tea without milk"),
+            ("Is it usual?", "Is it unusual?"),
+            ("How do I lock it?", "How do I unlock it?"),
+            ("Why did it start?", "Why did it fail to start?"),
+            ("a useful tool", "a useless tool"),
+            ("Who can vote?", "Who can only vote?"),
+            ("everyone but me", "everyone and me"),
+            ("Does anybody care?", "Does nobody care?"),
+            ("Should I eat meat?", "Should I avoid eating meat?"),
+            ("businesses that overpay", "businesses that underpay"),
+            ("no, that is correct", "no, that is not correct"),
+            ("the president", "the former president"),
+        ] {
+            assert!(tests::vetoed(Guard::Negation, a, b), "{a} | {b}");
+        }
+    }
+
+    #[test]
+    fn passes_what_says_the_same() {
+        for (a, b) in [
+            ("Why can't I sleep?", "why can I not sleep"),
+            ("Isn't it safe?", "is it not safe"),
+            ("he does not care", "he doesn't care"),
+            ("How do I unlock it?", "how to unlock it"),
+        ] {
+            assert!(!tests::vetoed(Guard::Negation, a, b), "{a} | {b}");
+        }
+    }
+}

@@ -20,7 +20,7 @@ pub fn vetoes(pair: &Alignment<'_>) -> bool {
         || swapped(pair)
 }
 
-/// Whether a preposition of one text became its opposite in the other, wherever it stands ("log in", "log out").
+/// Whether a preposition of one text became its opposite in the other, wherever it stands ("check in", "check out").
 fn turned(a: Bits, b: Bits) -> bool {
     let (only_a, only_b) = (a.minus(b), b.minus(a));
     OPPOSED.iter().any(|&(x, y)| {
@@ -129,4 +129,44 @@ fn genitive(x: (&Token, &Token), y: (&Token, &Token)) -> bool {
     };
     let owned = |owner: &Token, head: &Token| owner.phrase == head.phrase && owner.part == head.part;
     (of(x.0, y.0) && owned(y.1, x.1)) || (of(y.1, x.1) && owned(x.0, y.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cache::guard::{Guard, tests};
+
+    #[test]
+    fn vetoes_what_differs() {
+        for (a, b) in [
+            ("Are cats afraid of dogs?", "Are dogs afraid of cats?"),
+            ("flights from Paris to London", "flights from London to Paris"),
+            ("Is Java better than Rust?", "Is Rust better than Java?"),
+            ("Did Germany invade Poland?", "Was Germany invaded by Poland?"),
+            ("convert JSON to XML", "convert XML to JSON"),
+            ("call before dinner", "call after dinner"),
+            ("income before tax", "income tax"),
+            ("check in", "check out"),
+            ("2 apples and 3 pears", "3 apples and 2 pears"),
+            ("milk but not sugar", "sugar but not milk"),
+            ("from 5 to 10", "from 10 to 5"),
+            ("Can stress cause acne?", "can acne cause stress"),
+        ] {
+            assert!(tests::vetoed(Guard::Order, a, b), "{a} | {b}");
+        }
+    }
+
+    #[test]
+    fn passes_what_says_the_same() {
+        for (a, b) in [
+            ("the difference between A4 and A5 paper", "difference between A5 and A4 paper"),
+            ("In Python, how do I sort a list?", "How do I sort a list in Python?"),
+            ("the capital of France", "France's capital"),
+            ("jobs in Canada", "Canada jobs"),
+            ("Which book is best?", "the best book"),
+            ("Is Java better than Rust?", "is java better than rust"),
+            ("cats, dogs and birds", "dogs, birds and cats"),
+        ] {
+            assert!(!tests::vetoed(Guard::Order, a, b), "{a} | {b}");
+        }
+    }
 }

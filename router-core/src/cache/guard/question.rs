@@ -35,6 +35,40 @@ fn unanswered(asks: Bits, others: Bits) -> bool {
     Ask::ALL.iter().filter(|ask| asks.has(ask.bit())).any(|ask| {
         let near =
             NEAR.iter().any(|(x, y)| (x == ask && others.has(y.bit())) || (y == ask && others.has(x.bit())));
-        !(near || others.is_empty() && SILENT.contains(ask))
+        let unsaid = others.is_empty() && SILENT.contains(ask);
+        !near && !unsaid
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cache::guard::{Guard, tests};
+
+    #[test]
+    fn vetoes_what_differs() {
+        for (a, b) in [
+            ("When did he die?", "Where did he die?"),
+            ("How do I cook rice?", "Why do I cook rice?"),
+            ("How many cats are there?", "Are there cats?"),
+            ("Who wrote it?", "When was it written?"),
+            ("how do I know when it is done", "how do I know where it is done"),
+        ] {
+            assert!(tests::vetoed(Guard::Question, a, b), "{a} | {b}");
+        }
+    }
+
+    #[test]
+    fn passes_what_says_the_same() {
+        for (a, b) in [
+            ("How do I cook rice?", "the best way to cook rice"),
+            ("What is the capital of France?", "capital of france"),
+            ("Which city is it?", "What city is it?"),
+            ("Why is it red?", "What is the reason it is red?"),
+            ("How can I fly?", "Is there a way to fly?"),
+            ("Can I pay by card?", "How do I pay by card?"),
+            ("What do you do when you are bored?", "When you are bored, what do you do?"),
+        ] {
+            assert!(!tests::vetoed(Guard::Question, a, b), "{a} | {b}");
+        }
+    }
 }

@@ -26,3 +26,34 @@ fn exchanged(a: Bits, b: Bits) -> bool {
 fn differs(a: Bits, b: Bits, person: Person) -> bool {
     a.has(person.bit()) != b.has(person.bit())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::cache::guard::{Guard, tests};
+
+    #[test]
+    fn vetoes_what_differs() {
+        for (a, b) in [
+            ("What is my name?", "What is your name?"),
+            ("his email", "her email"),
+            ("summarize the following", "summarize"),
+            ("fix this problem", "fix a problem"),
+            ("translate that", "translate"),
+            ("What do you call me?", "What do you call yourself?"),
+        ] {
+            assert!(tests::vetoed(Guard::Reference, a, b), "{a} | {b}");
+        }
+    }
+
+    #[test]
+    fn passes_what_says_the_same() {
+        for (a, b) in [
+            ("How can I improve my English?", "how to improve English"),
+            ("fix this problem", "Please fix this problem!"),
+            ("those who vote", "people who vote"),
+            ("my dog is sick", "the dog is sick"),
+        ] {
+            assert!(!tests::vetoed(Guard::Reference, a, b), "{a} | {b}");
+        }
+    }
+}

@@ -161,7 +161,7 @@ impl Draft {
             surfaces: WordMap::default(),
             known: WordMap::default(),
         };
-        for list in [include_str!("words/irregular.txt"), include_str!("words/spelling.txt")] {
+        for list in [include_str!("words/spelling.txt"), include_str!("words/irregular.txt")] {
             lines(list).for_each(|line| draft.variants_of(line));
         }
         let groups = lines(include_str!("words/synonyms.txt"));
@@ -176,8 +176,8 @@ impl Draft {
         }
         // Every form of every list is an entry, so that a lookup finds it before it stems.
         for list in [
-            include_str!("words/irregular.txt"),
             include_str!("words/spelling.txt"),
+            include_str!("words/irregular.txt"),
             include_str!("words/synonyms.txt"),
         ] {
             draft.mark(list, |_| ());
@@ -337,5 +337,89 @@ fn role_named(name: &str) -> Role {
             .or_else(|| Clause::named(name).map(Role::Clause))
             .or_else(|| Ask::named(name).map(Role::Ask))
             .unwrap_or(Role::Filler),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(word: &str) -> Facts {
+        english().facts(word, &mut String::new())
+    }
+
+    #[test]
+    fn forms_of_one_word_share_a_name() {
+        for family in [
+            "colour color colours colored",
+            "child children kid kids",
+            "buy bought buying purchase purchases purchased",
+            "organise organize organising organized",
+            "analyse analyze analysed",
+            "write wrote written writing",
+            "photo photograph picture pictures pic",
+            "leukaemia leukemia",
+            "usa america",
+            "cancelled canceled cancel",
+            "battery batteries",
+        ] {
+            let names: Vec<Word> = family.split(' ').map(|word| facts(word).word).collect();
+            assert!(names.iter().all(|name| *name == names[0]), "{family}");
+        }
+    }
+
+    #[test]
+    fn opposites_go_both_ways_and_through_synonyms() {
+        for (a, b) in [
+            ("buy", "sell"),
+            ("purchase", "sold"),
+            ("min", "max"),
+            ("raising", "lower"),
+            ("enable", "deactivate"),
+        ] {
+            let (a, b) = (facts(a), facts(b));
+            assert!(a.opposed && b.opposed);
+            assert!(english().opposed(a.word, b.word) && english().opposed(b.word, a.word));
+        }
+        assert!(!english().opposed(facts("buy").word, facts("buy").word));
+    }
+
+    #[test]
+    fn no_word_is_its_own_synonym_and_opposite() {
+        for line in lines(include_str!("words/antonyms.txt")) {
+            let names: Vec<Word> = line.split(' ').map(|word| facts(word).word).collect();
+            let distinct: HashSet<Word> = names.iter().copied().collect();
+            assert!(distinct.len() > 1, "{line}");
+        }
+    }
+
+    #[test]
+    fn closed_classes_have_their_roles() {
+        assert_eq!(facts("without").role, Role::Relation(Relation::Without));
+        assert_eq!(facts("should").role, Role::Auxiliary(Mood::Should));
+        assert_eq!(facts("her").role, Role::Pronoun(Person::She));
+        assert_eq!(facts("never").role, Role::Not);
+        assert_eq!(facts("why").role, Role::Ask(Ask::Why));
+        assert_eq!(facts("although").role, Role::Clause(Clause::But));
+        assert_eq!(facts("twelve").role, Role::Cardinal(Amount::whole(12)));
+        assert_eq!(facts("kilometres").role, Role::Unit(Word::of("kilometer")));
+        assert_eq!(facts("zebra").role, Role::Content);
+    }
+
+    #[test]
+    fn no_list_has_a_stray_mark() {
+        for list in [
+            include_str!("words/antonyms.txt"),
+            include_str!("words/synonyms.txt"),
+            include_str!("words/irregular.txt"),
+            include_str!("words/spelling.txt"),
+            include_str!("words/kinds.txt"),
+            include_str!("words/light.txt"),
+        ] {
+            for line in lines(list) {
+                assert!(!line.contains("  ") && !line.contains(','), "{line}");
+                assert_eq!(line, line.to_lowercase());
+            }
+        }
     }
 }

@@ -109,3 +109,41 @@ fn resolve(word: &str, lexicon: &Lexicon) -> Facts {
         None => lexicon.facts(word, &mut String::new()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::text::lexicon::english;
+
+    fn longest_of(text: &str) -> Option<usize> {
+        let words: Vec<Word> =
+            text.split(' ').map(|word| english().facts(word, &mut String::new()).word).collect();
+        english().phrases().longest(&words).map(|(_, length)| length)
+    }
+
+    #[test]
+    fn the_longest_phrase_wins() {
+        assert_eq!(longest_of("how do i cook rice"), Some(3));
+        assert_eq!(longest_of("what is the best way to cook rice"), Some(6));
+        assert_eq!(longest_of("what is rice"), None);
+        assert_eq!(longest_of("new york city hall"), Some(3));
+        assert_eq!(longest_of("getting rid of mold"), Some(3));
+        assert_eq!(longest_of(""), None);
+    }
+
+    #[test]
+    fn every_rule_can_match_and_names_known_asks() {
+        for line in lines(include_str!("words/phrases.txt")) {
+            let (pattern, replacement) = line.split_once("=>").unwrap();
+            assert_eq!(pattern.matches('(').count(), pattern.matches(')').count(), "{line}");
+            for ask in replacement.split_whitespace().filter_map(|word| word.strip_prefix('@')) {
+                assert!(Ask::named(ask).is_some(), "{line}");
+            }
+            let groups = groups(pattern, english());
+            assert!(
+                groups.iter().any(|group| group.iter().all(|choice| !choice.is_empty())),
+                "matches nothing: {line}"
+            );
+        }
+    }
+}

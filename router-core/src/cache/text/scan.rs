@@ -10,7 +10,7 @@ use super::word::Word;
 /// What one lexeme is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Letters, perhaps with digits, folded to lower case; the text is in `Scan::folded`.
+    /// Letters, perhaps with digits, folded to lower case; [`Scan::text`] has it.
     Word,
     /// A number in digits.
     Number(number::Amount),
@@ -31,8 +31,6 @@ pub struct Marks {
     pub initial: bool,
     /// Two letters or more, all upper-case.
     pub upper: bool,
-    /// Carries the possessive ending, which was cut off.
-    pub possessive: bool,
     /// Letters and digits mixed, or a single letter: a label such as "b12" or "c".
     pub label: bool,
 }
@@ -134,7 +132,6 @@ impl Scanner {
             self.check_plain(span);
             self.push(Kind::Literal(Word::of(span)), Marks::default(), 0, 0);
             self.initial = false;
-            // A quotation may end the sentence inside its marks: «… he said "why?" …» does not, «"Why?" Then …» may.
         }
         Some(fence.len() + end + close_length)
     }
@@ -142,32 +139,28 @@ impl Scanner {
     /// Classifies one run of visible characters.
     fn chunk(&mut self, chunk: &str) {
         self.check_plain(chunk);
-        let opened =
-            chunk.trim_start_matches(['(', '[', '{', '\'', '‘', '*', '¿', '¡', '–', '—', '•', '…', '<', '>']);
-        let body = opened.trim_end_matches(is_closing);
-        if body.is_empty() {
-            self.marks_only(chunk);
-            return;
-        }
-        if opened.len() < chunk.len() && chunk.starts_with(['(', '[', '{', '–', '—']) {
+        let opened = chunk.trim_start_matches(['(', '[', '{', '\'', '‘', '¿', '¡', '–', '—', '•', '…']);
+        let mut body = opened.trim_end_matches(is_closing);
+        // "f()" and "f(x)" keep their brackets.
+        let unclosed = body.matches('(').count().saturating_sub(body.matches(')').count());
+        let closing = opened[body.len()..].bytes().take_while(|&byte| byte == b')').count();
+        body = &opened[..body.len() + unclosed.min(closing)];
+        let after = &opened[body.len()..];
+        if chunk.starts_with(['(', '[', '{', '–', '—']) {
             self.push(Kind::Break, Marks::default(), 0, 0);
         }
-        if is_code(body) {
-            self.push(Kind::Literal(Word::of(body)), Marks::default(), 0, 0);
-            self.initial = false;
-        } else {
-            self.pieces(body);
+        let plain = body.strip_prefix('*').map_or(body, |inner| inner.trim_matches('*'));
+        let emphasised = plain.len() < body.len() && body.ends_with('*') && !plain.is_empty();
+        match body {
+            "" => {}
+            _ if emphasised => self.pieces(plain),
+            _ if is_code(body) => {
+                self.push(Kind::Literal(Word::of(body)), Marks::default(), 0, 0);
+                self.initial = false;
+            }
+            _ => self.pieces(body),
         }
-        self.trailing(&opened[body.len()..]);
-    }
-
-    /// A chunk without a letter or digit: an operator, a dash, an ellipsis.
-    fn marks_only(&mut self, chunk: &str) {
-        if chunk.chars().any(|c| matches!(c, '<' | '>' | '*')) {
-            self.push(Kind::Literal(Word::of(chunk)), Marks::default(), 0, 0);
-        } else {
-            self.trailing(chunk);
-        }
+        self.trailing(after);
     }
 
     /// Punctuation after a word.
@@ -175,7 +168,7 @@ impl Scanner {
         if marks.contains(['.', '?', '!', '。', '？', '！', '…']) {
             self.push(Kind::Stop, Marks::default(), 0, 0);
             self.initial = true;
-        } else if !marks.is_empty() && marks.chars().any(|c| !matches!(c, '\'' | '’' | '*')) {
+        } else if !marks.is_empty() && marks.chars().any(|c| !matches!(c, '\'' | '’')) {
             self.push(Kind::Break, Marks::default(), 0, 0);
             self.initial |= marks.contains(':');
         }
@@ -213,9 +206,9 @@ impl Scanner {
     fn word(&mut self, body: &str) -> usize {
         let length = word_length(body);
         let raw = &body[..length];
-        let (stem, possessive) = cut_possessive(raw);
+        let stem = cut_possessive(raw);
         let start = self.out.folded.len();
-        let mut marks = Marks { initial: self.initial, possessive, ..Marks::default() };
+        let mut marks = Marks { initial: self.initial, ..Marks::default() };
         let (mut letters, mut uppers, mut digits) = (0, 0, 0);
         let dotted = is_initialism(stem);
         for c in stem.chars() {
@@ -281,27 +274,7 @@ fn is_quote(c: char) -> bool {
 }
 
 fn is_closing(c: char) -> bool {
-    matches!(
-        c,
-        '.' | ','
-            | ';'
-            | ':'
-            | '!'
-            | '?'
-            | ')'
-            | ']'
-            | '}'
-            | '\''
-            | '’'
-            | '…'
-            | '*'
-            | '–'
-            | '—'
-            | '。'
-            | '，'
-            | '？'
-            | '！'
-    )
+    ".,;:!?)]}'’…–—。，？！".contains(c)
 }
 
 fn ends_word(before: &str) -> bool {
@@ -341,7 +314,7 @@ fn is_code(chunk: &str) -> bool {
     let path = slashes >= 2 || chunk.starts_with('/') || chunk.starts_with("./");
     let arithmetic = digit && (slashes > 0 || operator && chunk.bytes().any(|b| b.is_ascii_digit()));
     let bare_operator = !chunk.bytes().any(|b| b.is_ascii_alphanumeric() || b >= 0x80)
-        && chunk.contains(['+', '/', '%', '#']);
+        && chunk.contains(['+', '/', '%', '#', '*']);
     let hyphens = digit
         && chunk.bytes().filter(|&b| b == b'-').count() >= 2
         && !chunk.bytes().any(|b| b.is_ascii_alphabetic());
@@ -386,15 +359,91 @@ fn is_initialism(word: &str) -> bool {
 }
 
 /// Cuts "'s" off a noun. After pronouns and question words the ending means "is"; those stay whole.
-fn cut_possessive(word: &str) -> (&str, bool) {
-    let Some(base) =
-        word.strip_suffix("'s").or_else(|| word.strip_suffix("’s")).or_else(|| word.strip_suffix("'S"))
-    else {
-        return (word, false);
-    };
+fn cut_possessive(word: &str) -> &str {
     const VERB: [&str; 14] = [
         "what", "who", "where", "when", "how", "why", "that", "there", "here", "it", "he", "she", "let",
         "this",
     ];
-    if VERB.iter().any(|verb| base.eq_ignore_ascii_case(verb)) { (word, false) } else { (base, true) }
+    match ["'s", "’s", "'S"].iter().find_map(|ending| word.strip_suffix(ending)) {
+        Some(noun) if !VERB.iter().any(|verb| noun.eq_ignore_ascii_case(verb)) => noun,
+        _ => word,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Words as they are, `#` for numbers, `'` for literals, `,` and `.` for breaks and stops.
+    fn cut(text: &str) -> String {
+        let scan = Scan::of(text);
+        let piece = |lexeme: &Lexeme| match lexeme.kind {
+            Kind::Word => scan.text(lexeme).to_owned(),
+            Kind::Number(_) => "#".to_owned(),
+            Kind::Literal(_) => "'".to_owned(),
+            Kind::Break => ",".to_owned(),
+            Kind::Stop => ".".to_owned(),
+        };
+        scan.lexemes.iter().map(piece).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn prose_is_cut_into_words() {
+        for (text, pieces) in [
+            ("Why, oh why?", "why , oh why ."),
+            ("the dog's (old) bone", "the dog , old , bone"),
+            ("it's well-known", "it's well known"),
+            ("First.Second thing", "first . second thing"),
+            ("U.S. and a.m.", "us . and am ."),
+            ("C++ or C#, node.js?", "c++ or c# , node.js ."),
+            ("b12 and h1n1", "b12 and h1n1"),
+            ("R&D", "r & d"),
+            ("*very* good", "very good"),
+            ("日本", "日 本"),
+        ] {
+            assert_eq!(cut(text), pieces, "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_and_what_hangs_on_them() {
+        for (text, pieces) in [
+            ("5 km", "# km"),
+            ("5km", "# km"),
+            ("$5", "# $"),
+            ("50%", "# %"),
+            ("2nd", "# th"),
+            ("5-10", "# #"),
+            ("covid-19", "covid #"),
+            ("3d", "3d"),
+            ("1.5, 2", "# , #"),
+        ] {
+            assert_eq!(cut(text), pieces, "{text}");
+        }
+    }
+
+    #[test]
+    fn code_and_quotations_are_literals() {
+        for (text, pieces) in [
+            ("run `ls -l` now", "run ' now"),
+            ("say \"a b\" and «c»", "say ' and '"),
+            ("```\nfn x() {}\n``` why?", "' why ."),
+            ("see https://a.example/b?c.", "see ' ."),
+            ("get_user() or a::b", "' or '"),
+            ("2 + 2 = 4", "# ' # ' #"),
+            ("x <5", "x '"),
+            ("an \"open quote", "an open quote"),
+            ("👍 ok", "' ok"),
+        ] {
+            assert_eq!(cut(text), pieces, "{text}");
+        }
+    }
+
+    #[test]
+    fn sentences_begin_after_stops() {
+        let scan = Scan::of("Look. What now: tell me");
+        let initial: Vec<&str> =
+            scan.lexemes.iter().filter(|l| l.marks.initial).map(|l| scan.text(l)).collect();
+        assert_eq!(initial, ["look", "what", "tell"]);
+    }
 }

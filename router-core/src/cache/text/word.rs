@@ -38,6 +38,12 @@ impl Word {
         (self.0 >> 32) as u32
     }
 
+    /// The first quarter of the name, where a mix-up in 65,536 does no harm.
+    #[must_use]
+    pub const fn initial(self) -> u16 {
+        (self.0 >> 48) as u16
+    }
+
     /// The name of this unit, or of none, counted so many times.
     #[must_use]
     pub fn and_number(self, number: u64) -> Self {
