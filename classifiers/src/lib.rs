@@ -1,4 +1,4 @@
-//! How hard a prompt is, and how soon its answer goes stale.
+//! How hard a prompt is, how soon its answer goes stale, and what a question means.
 //!
 //! ```
 //! use router_classifiers::StructureScorer;
@@ -11,6 +11,7 @@
 //! ```
 
 pub mod dataset;
+pub mod embed;
 pub mod evaluate;
 pub mod heuristic;
 pub mod learned;
