@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use http::header::HeaderValue;
 use jiff::Timestamp;
-use router_core::KeyId;
 use router_core::limit::{Permit, Standing};
+use router_core::{KeyId, Usd};
 
 use crate::books::Books;
 use crate::gate::Place;
@@ -30,6 +30,8 @@ pub struct Account {
     books: Arc<Books>,
     /// Tokens of all its attempts.
     tokens: AtomicU64,
+    /// What they cost, in nano-dollars.
+    spent: AtomicU64,
     docket: Mutex<Docket>,
 }
 
@@ -69,6 +71,7 @@ impl Account {
             outcome: OnceLock::new(),
             books: Arc::clone(books),
             tokens: AtomicU64::new(0),
+            spent: AtomicU64::new(0),
             docket: Mutex::default(),
         }
     }
@@ -137,9 +140,16 @@ impl Account {
         }
     }
 
-    /// Counts tokens that a provider has charged for.
-    pub fn count_tokens(&self, tokens: u64) {
+    /// Counts tokens that a provider has charged for, and what they cost.
+    pub fn count(&self, tokens: u64, cost: Usd) {
         self.tokens.fetch_add(tokens, Ordering::Relaxed);
+        self.spent.fetch_add(cost.nanos(), Ordering::Relaxed);
+    }
+
+    /// What all attempts together have cost so far.
+    #[must_use]
+    pub fn spent(&self) -> Usd {
+        Usd::from_nanos(self.spent.load(Ordering::Relaxed))
     }
 
     /// Says who asked, once that is known. The first word counts.
@@ -214,6 +224,12 @@ impl Stopwatch {
         let result = others.await;
         self.waited += began.elapsed();
         result
+    }
+
+    /// The same after so long a wait for somebody else.
+    #[must_use]
+    pub fn having_waited(self, time: Duration) -> Self {
+        Self { waited: self.waited + time, ..self }
     }
 
     /// The router's own time so far.

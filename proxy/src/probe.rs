@@ -63,5 +63,8 @@ async fn answers(app: &App, provider: &Provider) -> bool {
     let Ok(upstream) = app.upstreams.upstream(provider) else { return false };
     let request = upstream.request(provider, Method::GET, &probe.path, None, HeaderMap::new(), Bytes::new());
     let Ok(request) = request else { return false };
-    upstream.send(request, &provider.timeouts).await.is_ok_and(|answer| !answer.head.status.is_server_error())
+    upstream
+        .send(request, &provider.timeouts, None)
+        .await
+        .is_ok_and(|answer| !answer.head.status.is_server_error())
 }

@@ -129,10 +129,11 @@ fn provider(
     secrets: &Secrets,
 ) -> Provider {
     let stream_usage = entry.stream_usage.as_ref().or(file.stream_usage.as_ref());
+    let dialect = or(entry.dialect.as_ref(), Dialect::OpenAi);
     Provider {
         id,
         name: name.into(),
-        dialect: or(entry.dialect.as_ref(), Dialect::OpenAi),
+        dialect,
         placement: placement(entry),
         base_url: entry.base_url.as_ref().map_or("", |at| &at.value).into(),
         api_key: entry.api_key.as_ref().and_then(|key| secrets.get(&key.value)).cloned(),
@@ -141,7 +142,7 @@ fn provider(
         health: Arc::new(HealthSettings { breaker: breaker(&entry.breaker), ..HealthSettings::default() }),
         weight: entry.weight.as_ref().map_or(1.0, |at| at.value as f32),
         group: entry.group.as_ref().map_or(0, |at| u8::try_from(at.value).unwrap_or(u8::MAX)),
-        probe: entry.probe.as_ref().map(probe),
+        probe: entry.probe.as_ref().map(|probe| self::probe(probe, dialect)),
         pool: pool(&entry.pool, or(entry.http2.as_ref(), Http2::Auto)),
         tls: tls(&entry.tls, secrets),
         stream_usage: or(stream_usage, true),
@@ -193,11 +194,16 @@ fn breaker(entry: &BreakerEntry) -> BreakerSettings {
     }
 }
 
-/// Once in 30 s notices a return within the default wait of a breaker; `/models` costs nothing at any provider.
-fn probe(entry: &ProbeEntry) -> Probe {
+/// Once in 30 s notices a return within the default wait of a breaker; the list of models costs nothing at any provider. OpenAI's
+/// addresses include `/v1`, Anthropic's do not.
+fn probe(entry: &ProbeEntry, dialect: Dialect) -> Probe {
+    let list = match dialect {
+        Dialect::OpenAi => "/models",
+        Dialect::Anthropic => "/v1/models",
+    };
     Probe {
         interval: or(entry.interval.as_ref(), Duration::from_secs(30)),
-        path: entry.path.as_ref().map_or("/models", |at| &at.value).into(),
+        path: entry.path.as_ref().map_or(list, |at| &at.value).into(),
     }
 }
 

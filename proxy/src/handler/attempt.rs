@@ -90,6 +90,8 @@ impl Status {
 pub(super) struct Course {
     /// Positions in the plan that have been tried.
     tried: SmallVec<[usize; 4]>,
+    /// Groups of providers to which no connection stood: a region that refuses one will refuse the next.
+    unreachable: SmallVec<[u8; 4]>,
     attempts: u32,
     deadline: Instant,
     rng: fastrand::Rng,
@@ -171,6 +173,7 @@ impl Passage {
         let longest = self.decision.candidates.iter().map(|candidate| candidate.timeouts.total).max();
         let mut course = Course {
             tried: SmallVec::new(),
+            unreachable: SmallVec::new(),
             attempts: 0,
             deadline: now + longest.unwrap_or_default(),
             rng: fastrand::Rng::new(),
@@ -192,6 +195,9 @@ impl Passage {
                 }
                 Tried::Failed(failed) => {
                     fault = failed;
+                    if failed.is_unreachable() {
+                        course.unreachable.push(self.group(&candidate));
+                    }
                     upcoming = self.follow(&mut course, &candidate, Some(failed), None, watch).await;
                 }
             }
@@ -209,9 +215,6 @@ impl Passage {
             None => self.fund(&candidate).map_err(|broke| self.broke(&broke))?,
         };
         course.attempts += 1;
-        if course.attempts > 1 {
-            self.app.metrics.retries.inc();
-        }
         course.tried.push(position);
         let bill = Bill::new(&self.snapshot, &candidate, self.digest.prompt_tokens);
         let attempt = attempt.in_session(self.decision.session);
@@ -232,7 +235,9 @@ impl Passage {
         if !wait.is_zero() {
             watch.wait(tokio::time::sleep(wait)).await;
         }
-        self.next(course)
+        let claim = self.next(course)?;
+        self.app.metrics.retries.inc();
+        Some(claim)
     }
 
     /// The next candidate that takes the request: one that has not been tried, else the last tried once more.
@@ -240,9 +245,43 @@ impl Passage {
         let candidates = &self.decision.candidates;
         let untried = (0..candidates.len()).filter(|position| !course.tried.contains(position));
         let again = course.tried.last().copied().filter(|position| !candidates[*position].last_standing);
-        let order: SmallVec<[usize; 4]> = untried.chain(again).collect();
+        let mut order: SmallVec<[usize; 4]> = untried.chain(again).collect();
+        if !course.unreachable.is_empty() {
+            self.avoid_unreachable(course, &mut order);
+        }
+        self.claim(course, order)
+    }
+
+    /// Puts one that is as good as the first, but in a group that may be reached, in its place.
+    fn avoid_unreachable(&self, course: &Course, order: &mut SmallVec<[usize; 4]>) {
+        let candidate = |position: &usize| &self.decision.candidates[*position];
+        let reachable = |position: &usize| !course.unreachable.contains(&self.group(candidate(position)));
+        let Some(first) = order.first().filter(|first| !reachable(first)).map(candidate) else { return };
+        let other = |position: &usize| alike(candidate(position), first) && reachable(position);
+        if let Some(at) = order.iter().position(other) {
+            order[..=at].rotate_right(1);
+        }
+    }
+
+    /// The provider's place in the order of preference.
+    fn group(&self, candidate: &Candidate) -> u8 {
+        self.snapshot.provider(candidate.provider).map_or(0, |provider| provider.group)
+    }
+
+    /// A candidate beside `first`: another one of the same price and placement that has not been tried, else `first` once more.
+    pub(super) fn beside(&self, course: &mut Course, first: &Candidate) -> Option<Claim> {
+        let candidates = &self.decision.candidates;
+        let untried = (0..candidates.len())
+            .filter(|position| !course.tried.contains(position) && alike(&candidates[*position], first));
+        let again = course.tried.last().copied().filter(|position| !candidates[*position].last_standing);
+        let order = untried.chain(again).collect();
+        self.claim(course, order)
+    }
+
+    /// An attempt at the first of these positions that takes the request.
+    fn claim(&self, course: &mut Course, order: SmallVec<[usize; 4]>) -> Option<Claim> {
         order.into_iter().find_map(|position| {
-            let candidate = &candidates[position];
+            let candidate = &self.decision.candidates[position];
             let permit = match self.take_model_quota(candidate) {
                 Ok(permit) => permit,
                 Err(refusal) => {
@@ -289,6 +328,10 @@ impl Passage {
     ) -> Option<Duration> {
         let now = Instant::now();
         let elsewhere = self.has_untried(course);
+        if matches!(fault, Some(UpstreamFault::Unfit(_))) {
+            // Nobody is overloaded or ill: the policy wants another opinion, and there are only so many candidates.
+            return elsewhere.then_some(Duration::ZERO);
+        }
         let sick =
             retry_after.is_some_and(|wait| wait > MAX_WAIT) || fault.is_some_and(UpstreamFault::is_timeout);
         if !elsewhere && (sick || failed.last_standing || !self.stands(failed, now)) {
@@ -321,10 +364,11 @@ impl Passage {
     /// One attempt to its end: an answer for the caller, an error of the provider, or nothing.
     pub(super) async fn attempt(&self, try_: Try, forwarded: &HeaderMap, watch: &mut Stopwatch) -> Tried {
         let Try { mut candidate, mut settlement, others, number } = try_;
-        if let Some(first_token) = self.snapshot.attempts.first_token.filter(|_| others) {
-            candidate.timeouts.first_byte = candidate.timeouts.first_byte.min(first_token);
+        let patience = self.snapshot.attempts.first_token.filter(|_| others && self.may_cut());
+        if let Some(patience) = patience {
+            candidate.timeouts.first_byte = candidate.timeouts.first_byte.min(patience);
         }
-        match self.ask(&candidate, forwarded, watch).await {
+        match self.ask(&candidate, patience, forwarded, watch).await {
             // Neither followed nor passed on: the caller would take its key to an address that no policy names.
             Ok(answer) if answer.head.status.is_redirection() => {
                 let fault = UpstreamFault::Invalid("a redirect");
@@ -348,10 +392,18 @@ impl Passage {
         }
     }
 
+    /// Whether an attempt may be given up for a late first token: only where the request can still be sent elsewhere. A plain answer
+    /// shows no first token.
+    fn may_cut(&self) -> bool {
+        let left = || self.app.state.retries.left(&self.snapshot.attempts.retry, Instant::now());
+        self.digest.stream && left() > 0
+    }
+
     /// Asks one provider and waits for the head of its answer.
     async fn ask(
         &self,
         candidate: &Candidate,
+        patience: Option<Duration>,
         forwarded: &HeaderMap,
         watch: &mut Stopwatch,
     ) -> Result<Answer, UpstreamFault> {
@@ -359,7 +411,7 @@ impl Passage {
             self.snapshot.target(candidate.model).ok_or(UpstreamFault::Invalid("an unknown model"))?;
         let upstream = self.app.upstreams.upstream(provider)?;
         let request = self.request(model, provider, &upstream, forwarded)?;
-        watch.wait(upstream.send(request, &candidate.timeouts)).await
+        watch.wait(upstream.send(request, &candidate.timeouts, patience)).await
     }
 
     /// The request as this provider gets it: the caller's bytes with the splices.
@@ -391,6 +443,11 @@ impl Passage {
     pub(super) fn asks_usage(&self, provider: &Provider) -> bool {
         self.digest.stream && provider.stream_usage && !self.digest.wants_stream_usage
     }
+}
+
+/// Whether two candidates differ in neither price nor placement.
+fn alike(one: &Candidate, other: &Candidate) -> bool {
+    one.placement == other.placement && one.expected_cost == other.expected_cost
 }
 
 #[cfg(test)]

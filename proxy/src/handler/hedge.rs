@@ -1,12 +1,13 @@
 //! A second attempt beside a first one whose first token is late.
 
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use http::header::HeaderMap;
 use router_core::hedge::{Occasion, Watch};
-use router_core::{Capability, Endpoint, HedgeSettings, ModelState, TenantState};
+use router_core::{Candidate, Capability, Endpoint, HedgeSettings, ModelState, TenantState};
 
 use super::Passage;
 use super::attempt::{Course, Tried, Try};
@@ -17,6 +18,27 @@ struct Hedging<'a> {
     settings: &'a HedgeSettings,
     model: &'a ModelState,
     tenant: &'a TenantState,
+}
+
+/// An attempt under way, and the flag that tells it that another was faster.
+struct Runner<'f> {
+    attempt: Pin<Box<dyn Future<Output = Tried> + Send + 'f>>,
+    outrun: Arc<AtomicBool>,
+}
+
+impl Runner<'_> {
+    fn is_outrun(&self) {
+        self.outrun.store(true, Ordering::Release);
+    }
+}
+
+/// How a race of two attempts ended.
+struct Raced {
+    tried: Tried,
+    /// The label of `hedges_total`.
+    result: &'static str,
+    /// Whether the first attempt failed, so that the time it was given says nothing about its first token.
+    first_failed: bool,
 }
 
 impl Passage {
@@ -32,67 +54,34 @@ impl Passage {
             return boxed(self.attempt(try_, forwarded, watch)).await;
         };
         let observed = hedging.model.hedge.watch(&self.occasion(&try_), hedging.settings);
+        let began = Instant::now();
         let Ok(patience) = observed.after() else {
-            return self.observe(&hedging, observed, try_, forwarded, watch).await;
+            let tried = boxed(self.attempt(try_, forwarded, watch)).await;
+            settle(&hedging, observed, began, &tried);
+            return tried;
         };
-        let began = Instant::now();
+        let candidate = try_.candidate;
+        let before = *watch;
         let outrun = try_.settlement.outrun();
-        let mut clock = *watch;
-        let tried = {
-            let mut first = boxed(self.attempt(try_, forwarded, &mut clock));
-            match tokio::time::timeout(patience, first.as_mut()).await {
-                Ok(tried) => {
-                    settle(&hedging, observed, began, &tried);
-                    tried
-                }
-                Err(_) => {
-                    let Some(second) = self.fire(&hedging, &observed, course) else {
-                        let tried = first.await;
-                        settle(&hedging, observed, began, &tried);
-                        return tried;
-                    };
-                    let second_outrun = second.settlement.outrun();
-                    let mut other_clock = *watch;
-                    let mut other = boxed(self.attempt(second, forwarded, &mut other_clock));
-                    let hedges = |result| self.app.metrics.hedges.with_label_values(&[result]).inc();
-                    tokio::select! {
-                        tried @ Tried::Answered(_) = &mut first => {
-                            second_outrun.store(true, Ordering::Release);
-                            hedges("lost");
-                            settle(&hedging, observed, began, &tried);
-                            tried
-                        }
-                        tried @ Tried::Answered(_) = &mut other => {
-                            outrun.store(true, Ordering::Release);
-                            hedges("won");
-                            settle(&hedging, observed, began, &tried);
-                            tried
-                        }
-                        else => {
-                            // Both have failed.
-                            hedges("failed");
-                            Tried::Failed(crate::upstream::UpstreamFault::Broken)
-                        }
-                    }
-                }
-            }
+        let mut first = boxed(self.attempt(try_, forwarded, watch));
+        if let Ok(tried) = tokio::time::timeout(patience, first.as_mut()).await {
+            settle(&hedging, observed, began, &tried);
+            return tried;
+        }
+        let Some(second) = self.fire(&hedging, &observed, course, &candidate) else {
+            let tried = first.await;
+            settle(&hedging, observed, began, &tried);
+            return tried;
         };
-        *watch = clock;
-        tried
-    }
-
-    /// An attempt that is only watched, to learn when hedging would pay.
-    async fn observe(
-        &self,
-        hedging: &Hedging<'_>,
-        observed: Watch,
-        try_: Try,
-        forwarded: &HeaderMap,
-        watch: &mut Stopwatch,
-    ) -> Tried {
-        let began = Instant::now();
-        let tried = boxed(self.attempt(try_, forwarded, watch)).await;
-        settle(hedging, observed, began, &tried);
+        let first = Runner { attempt: first, outrun };
+        let outrun = second.settlement.outrun();
+        let mut clock = before.having_waited(began.elapsed());
+        let second = Runner { attempt: boxed(self.attempt(second, forwarded, &mut clock)), outrun };
+        let Raced { tried, result, first_failed } = race(first, second).await;
+        self.app.metrics.hedges.with_label_values(&[result]).inc();
+        if !first_failed {
+            settle(&hedging, observed, began, &tried);
+        }
         tried
     }
 
@@ -114,17 +103,47 @@ impl Passage {
         }
     }
 
-    /// Pays for a second attempt and claims it.
-    fn fire(&self, hedging: &Hedging<'_>, observed: &Watch, course: &mut Course) -> Option<Try> {
+    /// Pays for a second attempt beside the one at `first` and claims it.
+    fn fire(
+        &self,
+        hedging: &Hedging<'_>,
+        observed: &Watch,
+        course: &mut Course,
+        first: &Candidate,
+    ) -> Option<Try> {
         let now = Instant::now();
         hedging.model.hedge.fire(observed, &hedging.tenant.hedging, hedging.settings, now).ok()?;
-        match self.next(course).and_then(|claim| self.prepare(course, claim).ok()) {
+        match self.beside(course, first).and_then(|claim| self.prepare(course, claim).ok()) {
             Some(second) => Some(second),
             None => {
                 hedging.model.hedge.unfire(observed, &hedging.tenant.hedging, now);
                 None
             }
         }
+    }
+}
+
+/// The first answer of two attempts; the other one is cancelled. Where neither answers, the error that a provider gave goes before none.
+async fn race(mut first: Runner<'_>, mut second: Runner<'_>) -> Raced {
+    let (tried, is_first) = tokio::select! {
+        tried = &mut first.attempt => (tried, true),
+        tried = &mut second.attempt => (tried, false),
+    };
+    if matches!(tried, Tried::Answered(_)) {
+        if is_first {
+            second.is_outrun()
+        } else {
+            first.is_outrun()
+        }
+        return Raced { tried, result: if is_first { "lost" } else { "won" }, first_failed: false };
+    }
+    let other = if is_first { second.attempt.await } else { first.attempt.await };
+    match other {
+        Tried::Answered(_) => {
+            Raced { tried: other, result: if is_first { "won" } else { "lost" }, first_failed: is_first }
+        }
+        Tried::Refused(_) => Raced { tried: other, result: "failed", first_failed: true },
+        Tried::Failed(_) => Raced { tried, result: "failed", first_failed: true },
     }
 }
 

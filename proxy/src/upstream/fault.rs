@@ -67,6 +67,12 @@ impl UpstreamFault {
         matches!(self, Self::Connect | Self::ConnectTimeout | Self::PoolExhausted)
     }
 
+    /// Whether no connection could be made.
+    #[must_use]
+    pub const fn is_unreachable(self) -> bool {
+        matches!(self, Self::Connect | Self::ConnectTimeout)
+    }
+
     /// Whether time ran out: asking the same provider again would only take as long.
     #[must_use]
     pub const fn is_timeout(self) -> bool {

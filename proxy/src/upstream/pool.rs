@@ -165,7 +165,7 @@ pub struct Answer {
 }
 
 impl Upstream {
-    /// Sends a request and waits for the answer's head.
+    /// Sends a request and waits for the answer's head; with `patience` for so long in all, however new the connection.
     ///
     /// # Errors
     /// Where none comes within the timeouts.
@@ -173,6 +173,7 @@ impl Upstream {
         &self,
         request: Request<Full<Bytes>>,
         timeouts: &Timeouts,
+        patience: Option<Duration>,
     ) -> Result<Answer, UpstreamFault> {
         let permit = match Arc::clone(&self.permits).try_acquire_owned() {
             Ok(permit) => permit,
@@ -180,7 +181,7 @@ impl Upstream {
         };
         let sent = Instant::now();
         // A new connection may take its own time before the provider's begins.
-        let limit = timeouts.connect.saturating_add(timeouts.first_byte);
+        let limit = patience.unwrap_or(timeouts.connect.saturating_add(timeouts.first_byte));
         let late = if timeouts.total < limit {
             UpstreamFault::TotalTimeout
         } else {
