@@ -56,7 +56,7 @@ impl Bill {
         self.pricing(self.model).cost(&reading.tokens(self.prompt_tokens).0)
     }
 
-    /// Charges an answer and counts what it would have cost at the baseline. Returns the cost.
+    /// Charges what an attempt used. Returns the cost.
     pub fn charge(&self, metrics: &Metrics, tenant: &str, reading: &Reading) -> Option<Usd> {
         let (usage, estimated) = reading.tokens(self.prompt_tokens);
         let (provider, model) = self.names();
@@ -68,7 +68,6 @@ impl Bill {
         if self.cost_state(estimated) == CostState::Ceiling {
             metrics.unpriced.with_label_values(&[model]).inc();
         }
-        self.charge_baseline(metrics, tenant, &usage);
         cost
     }
 
@@ -186,12 +185,16 @@ impl Settlement {
     }
 
     /// Charges an answer everywhere: metrics, budgets, quotas, ledger.
-    fn charge(&mut self, reading: &Reading) -> Option<Usd> {
+    fn charge(&mut self, reading: &Reading, part: Part) -> Option<Usd> {
         self.charged = true;
         let cost = self.bill.charge(&self.metrics, self.account.tenant(), reading);
         let (usage, estimated) = reading.tokens(self.bill.prompt_tokens);
+        if part == Part::Served {
+            // One answer would have been paid at the baseline, however many attempts it took here.
+            self.bill.charge_baseline(&self.metrics, self.account.tenant(), &usage);
+        }
         let tokens = usage.prompt().saturating_add(usage.completion());
-        self.account.count_tokens(tokens);
+        self.account.count(tokens, cost.unwrap_or_default());
         if let Some(permit) = self.permit.take() {
             permit.correct(tokens, Instant::now());
         }
@@ -199,11 +202,6 @@ impl Settlement {
             funds.settle(cost.unwrap_or_default(), &self.metrics);
         }
         let label = self.label;
-        let part = match label {
-            "outrun" => Part::Hedged,
-            "escalated" => Part::Retried,
-            _ => Part::Served,
-        };
         let state = self.bill.cost_state(estimated);
         let baseline = self.bill.baseline(&usage);
         self.account.write(|entry| {
@@ -252,7 +250,7 @@ impl Settlement {
     pub fn complete(&mut self, reading: &Reading) -> Option<Usd> {
         let usage = reading.usage.as_ref().map(|usage| usage.tokens);
         self.record(Settled::success(usage), "ok");
-        self.charge(reading)
+        self.charge(reading, Part::Served)
     }
 
     /// The provider failed before anything of its answer counted.
@@ -269,14 +267,22 @@ impl Settlement {
     pub fn replace(&mut self, fault: UpstreamFault, reading: &Reading) {
         let usage = reading.usage.as_ref().map(|usage| usage.tokens);
         self.record(Settled::success(usage), fault.label());
-        self.charge(reading);
+        self.charge(reading, Part::Retried);
+    }
+
+    /// A stream broke off before the caller had seen any of it. What the provider had written is paid for.
+    pub fn fail_unseen(&mut self, fault: UpstreamFault, reading: &Reading) {
+        self.fail(fault);
+        if reading.text_bytes > 0 {
+            self.charge(reading, Part::Retried);
+        }
     }
 
     /// The stream broke off: what was seen of it is charged.
     pub fn truncate(&mut self, label: &'static str, reading: &Reading) {
         self.record(Outcome::Failure { retry_after: None }, label);
         self.metrics.streams_truncated.with_label_values(&["upstream"]).inc();
-        self.charge(reading);
+        self.charge(reading, Part::Served);
     }
 
     /// The caller has gone: what was seen is charged.
@@ -287,14 +293,14 @@ impl Settlement {
         self.record(Outcome::Cancelled, "cancelled");
         if self.answering {
             self.metrics.streams_truncated.with_label_values(&["client"]).inc();
-            self.charge(reading);
+            self.charge(reading, Part::Served);
         }
     }
 
     /// Another attempt was faster. The provider has the prompt and is paid for it.
     fn lose(&mut self, reading: &Reading) {
         self.record(Outcome::Outrun, "outrun");
-        self.charge(reading);
+        self.charge(reading, Part::Hedged);
     }
 
     /// The provider answered with an error status.

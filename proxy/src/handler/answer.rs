@@ -149,7 +149,8 @@ impl Passage {
             settlement.replace(fault, &reading);
             return Tried::Failed(fault);
         }
-        let cost = settlement.complete(&reading);
+        // An answer that was replaced before this one is paid for, too.
+        let cost = settlement.complete(&reading).map(|_| self.account.spent());
         if let Some(shelf) = self.shelf(candidate) {
             shelf.store(body.clone(), Framing::Plain, &relayed, &reading);
         }
