@@ -3,30 +3,48 @@
 use http::StatusCode;
 use serde_json::json;
 
-use crate::support::{Speech, chat, fault, until, within, world};
+use crate::support::{Speech, chat, fault, until, within, world, world_with};
 
+/// Every caller has a connection of its own, as have the calls that are made for it: all thousand streams are open at the same time.
 #[tokio::test]
 async fn a_thousand_callers_leave_in_mid_stream() {
-    let world = world().await;
+    let roomy = |base: String| base.replace("timeouts =", "pool = { max_connections = 1000 }\ntimeouts =");
+    let world = world_with(roomy).await;
     world.inside.script(fault("stall=2"));
-    world.outside.script(fault("stall=2"));
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let before = tasks();
     let callers = (0..1000).map(|number| {
-        let client = world.client.clone();
+        let client = world.client.fresh();
         let body = Speech::OpenAi.body(&format!("caller {number}"), json!({"stream": true}));
-        // A pool of 100 connections serves a thousand callers in turns: each leaves as soon as it has begun to read.
-        tokio::spawn(async move { client.stream(Speech::OpenAi, &body).await.read(1).await })
+        tokio::spawn(async move {
+            let mut stream = client.stream(Speech::OpenAi, &body).await;
+            stream.read(1).await;
+            (client, stream)
+        })
     });
+    let mut streams = Vec::new();
     for caller in callers.collect::<Vec<_>>() {
-        caller.await.unwrap();
+        streams.push(within(caller).await.unwrap());
     }
+    assert_eq!((world.inside.stats().in_flight, world.inside.stats().cancelled), (1000, 0));
+    drop(streams);
+    let stats = within(world.inside.wait_for(|stats| stats.in_flight == 0)).await;
+    assert_eq!((stats.calls, stats.cancelled), (1000, 1000), "nobody's answer was waited for");
+    // Neither connections nor tasks nor places remain: nothing reads for a caller who has gone.
+    within(world.inside.wait_for(|stats| stats.connections_open == 0)).await;
     let app = world.sidecar.app();
-    until(|| async { app.metrics.in_flight.get() == 0 }).await;
-    let gone = |stats: &router_upstream::Stats| stats.in_flight == 0;
-    let all = async { tokio::join!(world.inside.wait_for(gone), world.outside.wait_for(gone)) };
-    let (inside, outside) = within(all).await;
-    assert_eq!(inside.cancelled + outside.cancelled, inside.calls + outside.calls);
-    assert_eq!(world.client.outcomes("cancelled").await, 1000.0);
+    until(|| async { app.metrics.in_flight.get() == 0 && tasks() <= before }).await;
     assert_eq!(app.flights.count(), 0);
+    let providers = world.client.admin(http::Method::GET, "/providers", "").await.json();
+    for provider in providers["providers"].as_array().or(providers.as_array()).unwrap() {
+        assert_eq!(
+            (&provider["in_flight"], &provider["health_score"]),
+            (&json!(0), &json!(1.0)),
+            "{provider}"
+        );
+    }
+    assert_eq!(world.client.outcomes("cancelled").await, 1000.0);
+    assert_eq!(world.client.metric("streams_truncated_total", &["side=\"client\""]).await, 1000.0);
 }
 
 #[tokio::test]

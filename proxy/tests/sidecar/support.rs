@@ -48,6 +48,7 @@ impl Default for Plan {
 
 impl Plan {
     pub async fn start(self) -> World {
+        raise_descriptor_limit();
         let provider = |name, model: &str| (self.upstream)(Upstream::builder().name(name).models([model]));
         let inside = provider("local", "small").start().await.unwrap();
         let outside = provider("cloud", "big").start().await.unwrap();
@@ -58,6 +59,14 @@ impl Plan {
         let client = TestClient::new(sidecar.data(), sidecar.admin());
         World { inside, outside, sidecar, client, policy }
     }
+}
+
+/// Callers, sidecar and providers are one process here: a thousand streams have four thousand ends, and many systems begin at 1,024.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Where it is not allowed, tests with crowds will say so.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
 /// The plain world.
