@@ -1,5 +1,7 @@
 //! `eval`: measures what the router decides by.
 
+mod cosines;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, IsTerminal};
@@ -17,6 +19,7 @@ use router_core::cache::evaluate::{Row as Pair, evaluate_cache};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use self::cosines::Cosines;
 use crate::args::{EvalCache, EvalComplexity, EvalServed, EvalVolatility, Matcher};
 
 /// `eval complexity`
@@ -47,15 +50,38 @@ pub fn complexity(options: &EvalComplexity) -> anyhow::Result<ExitCode> {
 /// `eval cache`: each pair judged alone, as the running cache would at its shipped setting.
 ///
 /// # Errors
-/// Data that cannot be read, by line; a matcher that is not there.
+/// Data that cannot be read, by line; a sentence model that is not there, with how to get one.
 pub fn cache(options: &EvalCache) -> anyhow::Result<ExitCode> {
-    anyhow::ensure!(
-        options.matcher == Matcher::Builtin,
-        "this version has no sentence embeddings: only --matcher builtin can be evaluated"
-    );
+    let report = match options.matcher {
+        Matcher::Builtin => evaluate_cache(&pairs(&options.data)?, None),
+        Matcher::Fastembed => {
+            let mut cosines = Cosines::load(options.models.as_deref())?;
+            let pairs = pairs(&options.data)?;
+            let progress = progress();
+            progress.set_length(pairs.len() as u64);
+            let report = evaluate_cache(
+                &pairs,
+                Some(&mut |a, b| {
+                    progress.inc(1);
+                    cosines.of(a, b)
+                }),
+            );
+            progress.finish_and_clear();
+            for (reason, texts) in &cosines.without {
+                eprintln!("{texts} texts without an embedding: {reason}");
+            }
+            report
+        }
+    };
+    print_report(&report, options.json)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The pairs of a file, blank lines passed over.
+fn pairs(path: &Path) -> anyhow::Result<Vec<Pair>> {
     let mut pairs = Vec::new();
-    for (number, line) in lines(&options.data)?.lines().enumerate() {
-        let place = || format!("{}:{}", options.data.display(), number + 1);
+    for (number, line) in lines(path)?.lines().enumerate() {
+        let place = || format!("{}:{}", path.display(), number + 1);
         let line = line.with_context(place)?;
         if line.trim().is_empty() {
             continue;
@@ -64,8 +90,7 @@ pub fn cache(options: &EvalCache) -> anyhow::Result<ExitCode> {
         anyhow::ensure!(pair.label <= 1, "{}: 'label' must be 0 or 1", place());
         pairs.push(pair);
     }
-    print_report(&evaluate_cache(&pairs, None), options.json)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(pairs)
 }
 
 /// `eval volatility`

@@ -24,6 +24,7 @@ mod hold_back;
 mod hybrid;
 mod keys;
 mod limits;
+mod models;
 mod near;
 mod origins;
 mod quotas;
