@@ -46,6 +46,10 @@ struct Docket {
     standing: Option<Standings>,
     /// Its place at the gate.
     place: Option<Place>,
+    /// Attempts whose answers are still being counted: its line waits for them.
+    counting: u32,
+    /// The request has ended.
+    ended: bool,
 }
 
 /// Where the tightest quotas on requests and on tokens stand.
@@ -123,21 +127,41 @@ impl Account {
     /// Gives back what it holds, and writes its line.
     fn leave(&self, outcome: &'static str, elapsed: Duration) {
         let mut docket = self.docket();
-        // Where its quotas stand is still to be told: a plain answer ends before its headers are written.
-        let standing = docket.standing;
-        let left = Docket { standing, ..Docket::default() };
-        let Docket { entry, permit, place, .. } = std::mem::replace(&mut *docket, left);
-        drop(docket);
+        let (permit, place) = (docket.permit.take(), docket.place.take());
+        if let Some(entry) = &mut docket.entry {
+            entry.outcome = outcome.into();
+            entry.duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        }
+        docket.ended = true;
+        self.enter_line(docket);
         drop(place);
         let used = self.tokens.load(Ordering::Relaxed);
         if let Some(permit) = permit {
             permit.correct(used, Instant::now());
         }
-        if let Some(mut entry) = entry {
-            entry.outcome = outcome.into();
-            entry.duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-            self.books.enter(*entry);
+    }
+
+    /// Writes its line once the request has ended and all its answers are counted.
+    fn enter_line(&self, mut docket: MutexGuard<'_, Docket>) {
+        if docket.ended && docket.counting == 0 {
+            let entry = docket.entry.take();
+            drop(docket);
+            if let Some(entry) = entry {
+                self.books.enter(*entry);
+            }
         }
+    }
+
+    /// An answer is to be counted, which its line waits for.
+    pub fn begin_count(&self) {
+        self.docket().counting += 1;
+    }
+
+    /// An answer has been counted.
+    pub fn end_count(&self) {
+        let mut docket = self.docket();
+        docket.counting = docket.counting.saturating_sub(1);
+        self.enter_line(docket);
     }
 
     /// Counts tokens that a provider has charged for, and what they cost.

@@ -16,6 +16,7 @@ use crate::handler::body::BodyLimits;
 use crate::headers::{lossy_value, name};
 use crate::metrics::Metrics;
 use crate::outcomes::Outcomes;
+use crate::recount::Recounts;
 use crate::refusal::Refusal;
 use crate::server::Drain;
 use crate::upstream::Upstreams;
@@ -47,6 +48,8 @@ pub struct App {
     pub max_in_flight: i64,
     /// Ledger, audit and spending.
     pub books: Arc<Books>,
+    /// Counts answers that no provider has counted.
+    pub recounts: Arc<Recounts>,
     /// How the process comes to rest.
     pub drain: Arc<Drain>,
     /// How long open requests may take to end.

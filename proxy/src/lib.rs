@@ -34,6 +34,7 @@ pub mod outcomes;
 pub mod payload;
 pub mod probe;
 pub mod quota;
+pub mod recount;
 pub mod refusal;
 pub mod relay;
 pub mod reload;

@@ -73,6 +73,8 @@ pub struct Metrics {
     pub reload_timestamp: Gauge,
     /// `usage_estimated_total{provider,model}`
     pub usage_estimated: IntCounterVec,
+    /// `recounts_total{result}`
+    pub recounts: IntCounterVec,
     /// `in_flight_requests`
     pub in_flight: IntGauge,
     /// `rate_limited_total{quota}`
@@ -262,6 +264,11 @@ impl Metrics {
                 "usage_estimated_total",
                 "Answers whose tokens the provider did not report, so that they were estimated.",
                 &["provider", "model"],
+            )?,
+            recounts: family.counters(
+                "recounts_total",
+                "Answers without usage: counted by the model's vocabulary, or skipped because too many were waiting.",
+                &["result"],
             )?,
             in_flight: family.gauge("in_flight_requests", "Requests being answered.")?,
             rate_limited: family.counters(

@@ -292,7 +292,7 @@ impl Relay {
             match fault {
                 // The provider did nothing wrong, and what it has sent is to be paid for.
                 UpstreamFault::Unaffordable => self.settlement.replace(fault, &self.tap.reading()),
-                _ => self.settlement.fail_unseen(fault, &self.tap.reading()),
+                _ => self.settlement.give_up(fault, &self.tap.reading()),
             }
             return;
         }

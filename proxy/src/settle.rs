@@ -15,6 +15,7 @@ use crate::funds::Funds;
 use crate::ledger::{Attempt as Line, BaselineMethod, CostState, Part};
 use crate::metrics::{Charge, Metrics};
 use crate::quota;
+use crate::recount::{Asked, Recounts};
 use crate::upstream::UpstreamFault;
 use crate::wire::reading::Reading;
 use http::HeaderMap;
@@ -50,22 +51,12 @@ impl Bill {
         self.snapshot.model(model).map_or(&Pricing::Unpriced, |model| &model.pricing)
     }
 
-    /// What an answer costs, where its provider counted it and the model has a price.
-    #[must_use]
-    pub fn cost(&self, reading: &Reading) -> Option<Usd> {
-        self.pricing(self.model).cost(&reading.tokens(self.prompt_tokens).0)
-    }
-
     /// Charges what an attempt used. Returns the cost.
-    pub fn charge(&self, metrics: &Metrics, tenant: &str, reading: &Reading) -> Option<Usd> {
-        let (usage, estimated) = reading.tokens(self.prompt_tokens);
+    fn charge(&self, metrics: &Metrics, tenant: &str, usage: &TokenUsage, state: CostState) -> Option<Usd> {
         let (provider, model) = self.names();
-        if estimated {
-            metrics.usage_estimated.with_label_values(&[provider, model]).inc();
-        }
-        let cost = self.pricing(self.model).cost(&usage);
-        metrics.charge(&Charge { tenant, provider, model, usage, cost });
-        if self.cost_state(estimated) == CostState::Ceiling {
+        let cost = self.pricing(self.model).cost(usage);
+        metrics.charge(&Charge { tenant, provider, model, usage: *usage, cost });
+        if state == CostState::Ceiling {
             metrics.unpriced.with_label_values(&[model]).inc();
         }
         cost
@@ -124,6 +115,54 @@ impl Bill {
     }
 }
 
+/// What is to be paid for an attempt that has ended.
+#[derive(Debug)]
+pub struct Due {
+    metrics: Arc<Metrics>,
+    account: Arc<Account>,
+    bill: Bill,
+    funds: Option<Funds>,
+    label: &'static str,
+    part: Part,
+    /// Whether the request's line in the ledger waits for it.
+    awaited: bool,
+}
+
+impl Due {
+    /// Estimated tokens of the prompt.
+    #[must_use]
+    pub const fn prompt_tokens(&self) -> u64 {
+        self.bill.prompt_tokens
+    }
+
+    /// Charges `usage`: metrics, budgets, ledger. Returns the cost, where the model has a price.
+    pub fn pay(mut self, usage: &TokenUsage, estimated: bool) -> Option<Usd> {
+        let state = self.bill.cost_state(estimated);
+        let cost = self.bill.charge(&self.metrics, self.account.tenant(), usage, state);
+        if let Some(funds) = self.funds.take() {
+            funds.settle(cost.unwrap_or_default(), &self.metrics);
+        }
+        let (label, part) = (self.label, self.part);
+        if part == Part::Served {
+            // One answer would have been paid at the baseline, however many attempts it took here.
+            self.bill.charge_baseline(&self.metrics, self.account.tenant(), usage);
+        }
+        let baseline = self.bill.baseline(usage);
+        self.account.write(|entry| {
+            entry.attempts.push(self.bill.line(part, label, cost.unwrap_or_default()));
+            entry.charge(*usage, cost.unwrap_or_default(), state);
+            if part == Part::Served {
+                (entry.model, entry.provider) = self.bill.served_by();
+                (entry.baseline, entry.baseline_method) = baseline;
+            }
+        });
+        if self.awaited {
+            self.account.end_count();
+        }
+        cost
+    }
+}
+
 /// An attempt under way with everything that its end must settle. Dropped, it settles as cancelled.
 #[derive(Debug)]
 pub struct Settlement {
@@ -135,12 +174,16 @@ pub struct Settlement {
     sent: Instant,
     /// Whether the provider has begun to answer, so that there is something to pay.
     answering: bool,
+    /// Set when the provider may have the request.
+    taken: Arc<AtomicBool>,
     /// Set when another attempt for the same request was faster.
     outrun: Arc<AtomicBool>,
     /// What it may cost, where budgets apply.
     funds: Option<Funds>,
     /// What it took of its model's quotas.
     permit: Option<Permit>,
+    /// Who counts its answer where the provider does not, and by what.
+    uncounted: Option<(Arc<Recounts>, Asked)>,
     /// How it ended, for the ledger.
     label: &'static str,
     charged: bool,
@@ -157,9 +200,11 @@ impl Settlement {
             attempt: Some(attempt),
             sent: Instant::now(),
             answering: false,
+            taken: Arc::default(),
             outrun: Arc::default(),
             funds: None,
             permit: None,
+            uncounted: None,
             label: "cancelled",
             charged: false,
         }
@@ -169,6 +214,13 @@ impl Settlement {
     #[must_use]
     pub fn with(mut self, funds: Option<Funds>, permit: Option<Permit>) -> Self {
         (self.funds, self.permit) = (funds, permit);
+        self
+    }
+
+    /// Has an answer that comes without usage counted.
+    #[must_use]
+    pub fn counted_by(mut self, recounts: &Arc<Recounts>, asked: Asked) -> Self {
+        self.uncounted = Some((Arc::clone(recounts), asked));
         self
     }
 
@@ -184,35 +236,44 @@ impl Settlement {
         })
     }
 
-    /// Charges an answer everywhere: metrics, budgets, quotas, ledger.
+    /// Charges an answer everywhere: metrics, budgets, quotas, ledger. One that nobody has counted is charged a little later, when it is
+    /// counted. Returns the cost, where that is known.
     fn charge(&mut self, reading: &Reading, part: Part) -> Option<Usd> {
         self.charged = true;
-        let cost = self.bill.charge(&self.metrics, self.account.tenant(), reading);
         let (usage, estimated) = reading.tokens(self.bill.prompt_tokens);
-        if part == Part::Served {
-            // One answer would have been paid at the baseline, however many attempts it took here.
-            self.bill.charge_baseline(&self.metrics, self.account.tenant(), &usage);
+        if estimated {
+            let (provider, model) = self.bill.names();
+            self.metrics.usage_estimated.with_label_values(&[provider, model]).inc();
         }
         let tokens = usage.prompt().saturating_add(usage.completion());
+        let cost = self.bill.pricing(self.bill.model).cost(&usage);
         self.account.count(tokens, cost.unwrap_or_default());
         if let Some(permit) = self.permit.take() {
             permit.correct(tokens, Instant::now());
         }
-        if let Some(funds) = self.funds.take() {
-            funds.settle(cost.unwrap_or_default(), &self.metrics);
-        }
-        let label = self.label;
-        let state = self.bill.cost_state(estimated);
-        let baseline = self.bill.baseline(&usage);
-        self.account.write(|entry| {
-            entry.attempts.push(self.bill.line(part, label, cost.unwrap_or_default()));
-            entry.charge(usage, cost.unwrap_or_default(), state);
-            if part == Part::Served {
-                (entry.model, entry.provider) = self.bill.served_by();
-                (entry.baseline, entry.baseline_method) = baseline;
+        let due = Due {
+            metrics: Arc::clone(&self.metrics),
+            account: Arc::clone(&self.account),
+            bill: self.bill.clone(),
+            funds: self.funds.take(),
+            label: self.label,
+            part,
+            awaited: false,
+        };
+        match self.uncounted.take().filter(|_| estimated) {
+            None => due.pay(&usage, estimated),
+            Some((recounts, asked)) => {
+                self.account.begin_count();
+                recounts.offer(Due { awaited: true, ..due }, reading.clone(), asked);
+                None
             }
-        });
-        cost
+        }
+    }
+
+    /// A flag to set once the provider may have the request.
+    #[must_use]
+    pub const fn taken(&self) -> &Arc<AtomicBool> {
+        &self.taken
     }
 
     /// A flag to set before this attempt is dropped because another one was faster.
@@ -253,6 +314,16 @@ impl Settlement {
         self.charge(reading, Part::Served)
     }
 
+    /// The provider failed, and what it has sent, `reading`, is of no use. It is paid for all the same where the provider had begun to
+    /// answer, or was given up while at work.
+    pub fn give_up(&mut self, fault: UpstreamFault, reading: &Reading) {
+        self.fail(fault);
+        let at_work = fault.is_billed_unanswered() && self.taken.load(Ordering::Acquire);
+        if at_work || reading.text_bytes > 0 || (self.answering && reading.error.is_none()) {
+            self.charge(reading, Part::Retried);
+        }
+    }
+
     /// The provider failed before anything of its answer counted.
     pub fn fail(&mut self, fault: UpstreamFault) {
         // A full pool says that this router is busy, not that the provider is ill.
@@ -270,14 +341,6 @@ impl Settlement {
         self.charge(reading, Part::Retried);
     }
 
-    /// A stream broke off before the caller had seen any of it. What the provider had written is paid for.
-    pub fn fail_unseen(&mut self, fault: UpstreamFault, reading: &Reading) {
-        self.fail(fault);
-        if reading.text_bytes > 0 {
-            self.charge(reading, Part::Retried);
-        }
-    }
-
     /// The stream broke off: what was seen of it is charged.
     pub fn truncate(&mut self, label: &'static str, reading: &Reading) {
         self.record(Outcome::Failure { retry_after: None }, label);
@@ -285,22 +348,27 @@ impl Settlement {
         self.charge(reading, Part::Served);
     }
 
-    /// The caller has gone: what was seen is charged.
+    /// The caller of a stream has gone: what was seen is charged.
     pub fn abandon(&mut self, reading: &Reading) {
-        if self.outrun.load(Ordering::Acquire) {
-            return self.lose(reading);
-        }
-        self.record(Outcome::Cancelled, "cancelled");
-        if self.answering {
+        if self.answering && !self.outrun.load(Ordering::Acquire) {
             self.metrics.streams_truncated.with_label_values(&["client"]).inc();
-            self.charge(reading, Part::Served);
         }
+        self.leave(reading);
     }
 
-    /// Another attempt was faster. The provider has the prompt and is paid for it.
-    fn lose(&mut self, reading: &Reading) {
-        self.record(Outcome::Outrun, "outrun");
-        self.charge(reading, Part::Hedged);
+    /// The caller has gone, or another attempt was faster. Where the provider may have the request, it is paid for the prompt and for what was
+    /// seen of the answer.
+    fn leave(&mut self, reading: &Reading) {
+        let part = if self.outrun.load(Ordering::Acquire) {
+            self.record(Outcome::Outrun, "outrun");
+            Part::Hedged
+        } else {
+            self.record(Outcome::Cancelled, "cancelled");
+            Part::Served
+        };
+        if self.taken.load(Ordering::Acquire) {
+            self.charge(reading, part);
+        }
     }
 
     /// The provider answered with an error status.
@@ -319,10 +387,9 @@ impl Settlement {
 
 impl Drop for Settlement {
     fn drop(&mut self) {
-        if self.attempt.is_some() && self.outrun.load(Ordering::Acquire) {
-            return self.lose(&Reading::default());
+        if self.attempt.is_some() {
+            self.leave(&Reading::default());
         }
-        self.record(Outcome::Cancelled, "cancelled");
         // Whatever was not charged by now cost nothing.
         if let Some(permit) = self.permit.take() {
             permit.cancel(Instant::now());

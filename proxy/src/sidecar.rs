@@ -17,6 +17,7 @@ use crate::gate::{Gate, GateSettings};
 use crate::handler::body::BodyLimits;
 use crate::judge::weights_loader;
 use crate::metrics::Metrics;
+use crate::recount::Recounts;
 use crate::server::{ConnectionLimits, Drain, Tls, serve};
 use crate::upstream::Upstreams;
 use crate::{admin, handler, probe, reload};
@@ -186,9 +187,13 @@ impl Sidecar {
         for task in &self.tasks {
             task.abort();
         }
-        let books = Arc::clone(&self.app.books);
-        // What is waiting goes to the disk, which must not hold up the runtime.
-        let closed = tokio::task::spawn_blocking(move || books.close()).await;
+        let (recounts, books) = (Arc::clone(&self.app.recounts), Arc::clone(&self.app.books));
+        // What is waiting is counted and goes to the disk, which must not hold up the runtime.
+        let close = move || {
+            recounts.close();
+            books.close();
+        };
+        let closed = tokio::task::spawn_blocking(close).await;
         finished && closed.is_ok()
     }
 }
@@ -234,12 +239,15 @@ fn assemble(
         );
     }
     let books = Books::open(settings.records.as_ref(), &live.snapshot()).map_err(system)?;
+    let metrics = Arc::new(Metrics::try_new().map_err(system)?);
+    let recounts = Recounts::open(&metrics).map_err(system)?;
     let via_name = format!("xynergy-router-{:08x}", fastrand::u32(..));
     Ok(App {
         live: Arc::new(live),
         state,
         upstreams: Upstreams::try_new().map_err(system)?,
-        metrics: Arc::new(Metrics::try_new().map_err(system)?),
+        metrics,
+        recounts: Arc::new(recounts),
         flights: Arc::default(),
         outcomes: Arc::default(),
         log_requests: settings.log_requests,

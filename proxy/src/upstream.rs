@@ -2,7 +2,9 @@
 
 mod connect;
 mod fault;
+mod outgoing;
 mod pool;
 
 pub use fault::UpstreamFault;
+pub use outgoing::Outgoing;
 pub use pool::{Answer, Upstream, Upstreams};

@@ -6,5 +6,6 @@ mod glance;
 mod keys;
 pub mod reading;
 pub mod replay;
+pub mod said;
 pub mod sse;
 pub mod usage;

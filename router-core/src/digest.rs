@@ -164,6 +164,14 @@ impl Digest {
         self.prompt_tokens.saturating_sub(estimate_tokens(&self.text[self.question.clone()]))
     }
 
+    /// Prompt tokens by a more exact count of the text. What is not text (frames, tools, images) counts as estimated.
+    #[must_use]
+    pub fn recount(&self, count: impl FnMut(&str) -> u64) -> u64 {
+        let parts = [&self.system, &self.history, &self.question].map(|part| &self.text[part.clone()]);
+        let other = self.prompt_tokens.saturating_sub(estimate_tokens(&self.text));
+        parts.into_iter().map(count).fold(other, u64::saturating_add)
+    }
+
     /// What a scorer looks at.
     #[must_use]
     pub fn prompt(&self) -> Prompt<'_> {

@@ -113,18 +113,20 @@ impl Passage {
         attempts: u32,
         watch: &mut Stopwatch,
     ) -> Tried {
-        settlement.first_byte(false);
+        let status = Status::of(answer.head.status);
+        if status == Status::Success {
+            settlement.first_byte(false);
+        }
         let Answer { head, body, sent, permit } = answer;
         let read = watch.wait(collect(body, sent, &candidate.timeouts)).await;
         drop(permit);
         let (body, reading) = match read.and_then(|body| whole(&head.headers, body)) {
             Ok(whole) => whole,
-            Err(fault) => {
-                settlement.fail(fault);
+            Err(Cut { fault, seen }) => {
+                settlement.give_up(fault, &reading::read_body(&seen));
                 return Tried::Failed(fault);
             }
         };
-        let status = Status::of(head.status);
         let relayed = headers::relayable(&head.headers);
         if status != Status::Success {
             let retry_after = quota::retry_after(&head.headers);
@@ -210,26 +212,60 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
     })
 }
 
-/// The whole body, or why there is none.
-async fn collect(mut body: Incoming, sent: Instant, timeouts: &Timeouts) -> Result<Bytes, UpstreamFault> {
-    let mut first = Bytes::new();
-    let mut rest = BytesMut::new();
-    let end = sent + timeouts.total;
-    while !body.is_end_stream() {
-        let left = end.saturating_duration_since(Instant::now());
-        let Some(piece) = piece(&mut body, timeouts.idle, left).await? else { break };
-        if rest.len() + first.len() + piece.len() > MAX_PLAIN_BYTES {
+/// A plain answer that did not come whole.
+struct Cut {
+    fault: UpstreamFault,
+    /// What came of it.
+    seen: Bytes,
+}
+
+/// The pieces of a body. Only an answer of several is copied.
+#[derive(Default)]
+struct Pieces {
+    first: Bytes,
+    rest: BytesMut,
+}
+
+impl Pieces {
+    fn push(&mut self, piece: Bytes) -> Result<(), UpstreamFault> {
+        if self.rest.len() + self.first.len() + piece.len() > MAX_PLAIN_BYTES {
             return Err(UpstreamFault::TooLarge);
         }
-        if first.is_empty() && rest.is_empty() {
-            first = piece;
+        if self.first.is_empty() && self.rest.is_empty() {
+            self.first = piece;
         } else {
-            // Only an answer of several pieces is copied.
-            rest.extend_from_slice(&std::mem::take(&mut first));
-            rest.extend_from_slice(&piece);
+            self.rest.extend_from_slice(&std::mem::take(&mut self.first));
+            self.rest.extend_from_slice(&piece);
         }
+        Ok(())
     }
-    Ok(if rest.is_empty() { first } else { rest.freeze() })
+
+    fn join(self) -> Bytes {
+        if self.rest.is_empty() { self.first } else { self.rest.freeze() }
+    }
+}
+
+/// The whole body, or why there is none.
+async fn collect(mut body: Incoming, sent: Instant, timeouts: &Timeouts) -> Result<Bytes, Cut> {
+    let mut pieces = Pieces::default();
+    match gather(&mut body, &mut pieces, sent + timeouts.total, timeouts.idle).await {
+        Ok(()) => Ok(pieces.join()),
+        Err(fault) => Err(Cut { fault, seen: pieces.join() }),
+    }
+}
+
+async fn gather(
+    body: &mut Incoming,
+    pieces: &mut Pieces,
+    end: Instant,
+    idle: Duration,
+) -> Result<(), UpstreamFault> {
+    while !body.is_end_stream() {
+        let left = end.saturating_duration_since(Instant::now());
+        let Some(piece) = piece(body, idle, left).await? else { break };
+        pieces.push(piece)?;
+    }
+    Ok(())
 }
 
 async fn piece(body: &mut Incoming, idle: Duration, left: Duration) -> Result<Option<Bytes>, UpstreamFault> {
@@ -250,14 +286,14 @@ async fn piece(body: &mut Incoming, idle: Duration, left: Duration) -> Result<Op
 }
 
 /// A JSON body that ends in mid-value was cut short, even where the connection ended in good order.
-fn whole(headers: &HeaderMap, body: Bytes) -> Result<(Bytes, Reading), UpstreamFault> {
+fn whole(headers: &HeaderMap, body: Bytes) -> Result<(Bytes, Reading), Cut> {
     let json = headers
         .get(header::CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
     let coded = headers.contains_key(header::CONTENT_ENCODING);
     let reading = reading::read_body(&body);
     if json && !coded && !reading.ended {
-        return Err(UpstreamFault::Broken);
+        return Err(Cut { fault: UpstreamFault::Broken, seen: body });
     }
     Ok((body, reading))
 }

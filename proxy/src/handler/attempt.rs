@@ -1,10 +1,11 @@
 //! Tries the candidates in order until one answers.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
-use http_body_util::Full;
 use router_core::limit::Permit;
 use router_core::retry::Failed;
 use router_core::{Attempt, Candidate, Changes, Model, Outcome, Provider, UpstreamModel, begin};
@@ -18,9 +19,11 @@ use crate::funds::Funds;
 use crate::headers::{self, name};
 use crate::payload::Payload;
 use crate::quota;
+use crate::recount::Asked;
 use crate::refusal::Refusal;
 use crate::settle::{Bill, Settlement};
-use crate::upstream::{Answer, UpstreamFault};
+use crate::upstream::{Answer, Outgoing, UpstreamFault};
+use crate::wire::reading::Reading;
 
 /// What became of one attempt.
 pub(super) enum Tried {
@@ -218,7 +221,10 @@ impl Passage {
         course.tried.push(position);
         let bill = Bill::new(&self.snapshot, &candidate, self.digest.prompt_tokens);
         let attempt = attempt.in_session(self.decision.session);
-        let settlement = Settlement::new(&self.app.metrics, &self.account, bill, attempt).with(funds, permit);
+        let asked = Asked::new(self.digest.endpoint(), &self.body, self.name_upstream(&candidate));
+        let settlement = Settlement::new(&self.app.metrics, &self.account, bill, attempt)
+            .with(funds, permit)
+            .counted_by(&self.app.recounts, asked);
         Ok(Try { candidate, settlement, others: self.has_untried(course), number: course.attempts })
     }
 
@@ -368,7 +374,7 @@ impl Passage {
         if let Some(patience) = patience {
             candidate.timeouts.first_byte = candidate.timeouts.first_byte.min(patience);
         }
-        match self.ask(&candidate, patience, forwarded, watch).await {
+        match self.ask(&candidate, patience, settlement.taken(), forwarded, watch).await {
             // Neither followed nor passed on: the caller would take its key to an address that no policy names.
             Ok(answer) if answer.head.status.is_redirection() => {
                 let fault = UpstreamFault::Invalid("a redirect");
@@ -386,7 +392,7 @@ impl Passage {
                 Tried::Refused(Box::new(Refused { candidate, settlement, answer, retry_after }))
             }
             Err(fault) => {
-                settlement.fail(fault);
+                settlement.give_up(fault, &Reading::default());
                 Tried::Failed(fault)
             }
         }
@@ -404,14 +410,24 @@ impl Passage {
         &self,
         candidate: &Candidate,
         patience: Option<Duration>,
+        taken: &Arc<AtomicBool>,
         forwarded: &HeaderMap,
         watch: &mut Stopwatch,
     ) -> Result<Answer, UpstreamFault> {
         let (model, provider) =
             self.snapshot.target(candidate.model).ok_or(UpstreamFault::Invalid("an unknown model"))?;
         let upstream = self.app.upstreams.upstream(provider)?;
-        let request = self.request(model, provider, &upstream, forwarded)?;
+        let mut request = self.request(model, provider, &upstream, forwarded)?;
+        request.body_mut().tell(taken);
         watch.wait(upstream.send(request, &candidate.timeouts, patience)).await
+    }
+
+    /// What the provider calls the model.
+    fn name_upstream(&self, candidate: &Candidate) -> &str {
+        match self.snapshot.model(candidate.model).map(|model| &model.upstream_model) {
+            Some(UpstreamModel::Named(name)) => name,
+            _ => &self.digest.model,
+        }
     }
 
     /// The request as this provider gets it: the caller's bytes with the splices.
@@ -421,7 +437,7 @@ impl Passage {
         provider: &Provider,
         upstream: &crate::upstream::Upstream,
         forwarded: &HeaderMap,
-    ) -> Result<Request<Full<bytes::Bytes>>, UpstreamFault> {
+    ) -> Result<Request<Outgoing>, UpstreamFault> {
         let changes = Changes {
             model: match &model.upstream_model {
                 UpstreamModel::Named(name) => Some(name),

@@ -73,6 +73,13 @@ impl UpstreamFault {
         matches!(self, Self::Connect | Self::ConnectTimeout)
     }
 
+    /// Whether a provider that has the request, but has not begun to answer, has probably worked on it and will bill it: it was given up
+    /// while at work. One that closed the connection or answered with something else has not.
+    #[must_use]
+    pub const fn is_billed_unanswered(self) -> bool {
+        matches!(self, Self::FirstByteTimeout | Self::IdleTimeout | Self::TotalTimeout)
+    }
+
     /// Whether time ran out: asking the same provider again would only take as long.
     #[must_use]
     pub const fn is_timeout(self) -> bool {

@@ -11,7 +11,6 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Request, Uri};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::proxy::matcher::Matcher;
@@ -22,6 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connect::{Connector, provider_config, tls_config};
 use super::fault::UpstreamFault;
+use super::outgoing::Outgoing;
 use crate::headers::name;
 
 /// Idle connections are closed after this, shorter than the minute that common load balancers wait, so that a
@@ -145,7 +145,7 @@ impl Upstreams {
 
 /// The client of one provider.
 pub struct Upstream {
-    client: Client<Connector, Full<Bytes>>,
+    client: Client<Connector, Outgoing>,
     permits: Arc<Semaphore>,
     scheme: Scheme,
     authority: Authority,
@@ -171,7 +171,7 @@ impl Upstream {
     /// Where none comes within the timeouts.
     pub async fn send(
         &self,
-        request: Request<Full<Bytes>>,
+        request: Request<Outgoing>,
         timeouts: &Timeouts,
         patience: Option<Duration>,
     ) -> Result<Answer, UpstreamFault> {
@@ -232,12 +232,12 @@ impl Upstream {
         query: Option<&str>,
         mut headers: HeaderMap,
         body: Bytes,
-    ) -> Result<Request<Full<Bytes>>, UpstreamFault> {
+    ) -> Result<Request<Outgoing>, UpstreamFault> {
         let invalid = || UpstreamFault::Invalid("the provider's settings make no request");
         let uri = self.uri(path, query).ok_or_else(invalid)?;
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         credentials(provider, &mut headers).ok_or_else(invalid)?;
-        let mut request = Request::new(Full::new(body));
+        let mut request = Request::new(Outgoing::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;

@@ -1,5 +1,7 @@
 //! The few facts of an answer's JSON that the router acts on.
 
+use smallvec::SmallVec;
+
 use crate::wire::finish::Finish;
 use crate::wire::keys::{Key, Keys, unescaped_length};
 
@@ -27,6 +29,8 @@ pub(crate) struct Glance<'a> {
     pub(crate) refusal: bool,
     /// UTF-8 length of text, reasoning and tool arguments.
     pub(crate) text_bytes: u64,
+    /// These themselves, as they are written, escapes included.
+    pub(crate) texts: SmallVec<[&'a [u8]; 2]>,
     /// Every bracket is closed.
     pub(crate) closed: bool,
     usage_depth: u32,
@@ -66,13 +70,14 @@ impl<'a> Glance<'a> {
         }
     }
 
-    fn count_text(&mut self, key: &Key<'_>) {
+    fn count_text(&mut self, key: &Key<'a>) {
         if let Some(text) = key.string() {
             self.text_bytes += unescaped_length(text);
+            self.texts.push(text);
         }
     }
 
-    fn note_refusal(&mut self, key: &Key<'_>) {
+    fn note_refusal(&mut self, key: &Key<'a>) {
         self.refusal |= key.is_something();
         self.count_text(key);
     }

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::wire::finish::Finish;
 use crate::wire::glance::Glance;
+use crate::wire::said::Said;
 use crate::wire::usage::{Counts, Usage, UsageFault};
 
 /// What is known about an answer once it has been seen.
@@ -27,6 +28,8 @@ pub struct Reading {
     /// UTF-8 length of text, reasoning and tool arguments: what is left to settle by where a stream was
     /// aborted before its usage came.
     pub text_bytes: u64,
+    /// The same text, where nobody has counted it.
+    pub said: Said,
 }
 
 /// Bytes of answer text that a token stands for where nobody has counted: the usual four of English prose.
@@ -40,7 +43,18 @@ impl Reading {
     /// `prompt_tokens` stands for the prompt.
     #[must_use]
     pub fn tokens(&self, prompt_tokens: u64) -> (TokenUsage, bool) {
-        let seen = self.text_bytes.div_ceil(BYTES_PER_TOKEN);
+        self.tokens_by(prompt_tokens, self.seen_tokens())
+    }
+
+    /// About how many tokens the answer is, as far as it was seen.
+    #[must_use]
+    pub const fn seen_tokens(&self) -> u64 {
+        self.text_bytes.div_ceil(BYTES_PER_TOKEN)
+    }
+
+    /// As [`tokens`](Self::tokens), where the answer seen so far is known to be `seen` tokens.
+    #[must_use]
+    pub fn tokens_by(&self, prompt_tokens: u64, seen: u64) -> (TokenUsage, bool) {
         match &self.usage {
             Some(usage) if self.ended || self.finish.is_some() => (usage.tokens, false),
             Some(usage) => {
@@ -89,6 +103,7 @@ pub fn read_body(body: &[u8]) -> Reading {
         Some(Err(fault)) => (None, Some(fault)),
         None => (None, None),
     };
+    let counted = usage.is_some() && (glance.closed || glance.finish.is_some());
     Reading {
         usage,
         fault,
@@ -98,6 +113,7 @@ pub fn read_body(body: &[u8]) -> Reading {
         error: glance.error.then(|| ProviderError::read(body)),
         ended: glance.closed,
         text_bytes: glance.text_bytes,
+        said: if counted { Said::default() } else { Said::of(&glance.texts) },
     }
 }
 

@@ -125,9 +125,10 @@ async fn a_stream_ends_where_the_money_ends() {
     assert_eq!(reply.status, StatusCode::OK);
     assert!(reply.text().contains("budget_exceeded"), "…{}", &reply.text()[reply.text().len() - 300..]);
     assert!(!reply.text().contains("[DONE]"));
+    until(|| async { world.client.metric("budget_reserved_usd", &[]).await == 0.0 }).await;
     let spent = spent(&world).await;
-    assert!(spent > 0.00001 && spent <= 0.00002, "{spent}");
-    assert_eq!(world.client.metric("budget_reserved_usd", &[]).await, 0.0);
+    // What was seen is counted exactly; the money was set aside by the shortest tokens that there are on average.
+    assert!(spent > 0.000008 && spent <= 0.00002, "{spent}");
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ mod bad_input;
 mod budgets;
 mod cache;
 mod command_line;
+mod counted;
 mod crowds;
 mod drain;
 mod failover;

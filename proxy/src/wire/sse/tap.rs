@@ -8,6 +8,7 @@ use super::tally::Tally;
 use crate::wire::finish::Finish;
 use crate::wire::glance::Glance;
 use crate::wire::reading::{ProviderError, Reading};
+use crate::wire::said::Said;
 
 /// What a frame is, as far as passing it on goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +52,7 @@ pub struct Tap {
     refusal: bool,
     error: Option<ProviderError>,
     text_bytes: u64,
+    said: Said,
 }
 
 impl Tap {
@@ -112,6 +114,7 @@ impl Tap {
     #[must_use]
     pub fn reading(&self) -> Reading {
         let (usage, fault) = self.tally.total();
+        let counted = usage.is_some() && (self.ending == Ending::Complete || self.finish.is_some());
         Reading {
             usage,
             fault,
@@ -121,6 +124,8 @@ impl Tap {
             error: self.error.clone(),
             ended: self.ending == Ending::Complete,
             text_bytes: self.text_bytes,
+            // Only an answer that nobody has counted is read again.
+            said: if counted { Said::default() } else { self.said.clone() },
         }
     }
 
@@ -174,8 +179,9 @@ impl Tap {
         }
     }
 
-    const fn note_text(&mut self, glance: &Glance<'_>) -> FrameKind {
+    fn note_text(&mut self, glance: &Glance<'_>) -> FrameKind {
         self.text_bytes = self.text_bytes.saturating_add(glance.text_bytes);
+        glance.texts.iter().for_each(|text| self.said.push(text));
         if glance.text_bytes > 0 { FrameKind::Content } else { FrameKind::Other }
     }
 

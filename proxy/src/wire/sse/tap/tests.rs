@@ -348,7 +348,9 @@ proptest! {
         let mut tap = Tap::default();
         let kind = tap.observe(&Frame::new(format!("data: {payload}\n\n").into(), false));
         prop_assert!(matches!(kind, FrameKind::Content | FrameKind::Other));
-        let expected = Reading { text_bytes: text.len() as u64, ..Reading::default() };
+        let said = tap.reading().said;
+        prop_assert_eq!(said.text(), text.as_str());
+        let expected = Reading { text_bytes: text.len() as u64, said, ..Reading::default() };
         prop_assert_eq!(tap.reading(), expected);
     }
 }
