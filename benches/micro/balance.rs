@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use router_core::balance::{Affinity, Ask, Candidate, PrefixKey, choose, place};
+use router_core::balance::{Affinity, Ask, Candidate, Home, Prefix, choose, place};
 use router_core::health::{Allowance, Health, HealthSettings, Outcome, Size};
 use router_core::ids::{ModelId, TenantId};
 
@@ -45,7 +45,7 @@ fn bench(criterion: &mut Criterion) {
         let candidate = |health| Candidate { health, settings: &settings, weight: 1.0, group: 0 };
         let candidates: Vec<_> = healths.iter().map(candidate).collect();
         let ask = Ask { size: SIZE, ..Ask::default() };
-        let at_home = Ask { home: Some(0), ..ask };
+        let at_home = Ask { home: Some(Home { index: 0, share: 1.0 }), ..ask };
         let mut rng = fastrand::Rng::with_seed(2);
         group.bench_function(BenchmarkId::new("choose", count), |bencher| {
             bencher.iter(|| choose(black_box(&candidates), black_box(&ask), black_box(now), &mut rng));
@@ -64,9 +64,16 @@ fn bench(criterion: &mut Criterion) {
         });
     }
     let affinity = Affinity::new(16_384, begin);
-    let key = PrefixKey::new(TenantId::ANONYMOUS, 7);
-    affinity.hold(key, ModelId::new(3), now);
-    group.bench_function("affinity", |bencher| bencher.iter(|| affinity.holder(black_box(key), now)));
+    for kib in [1, 4, 16, 64] {
+        let text = "a prompt of some length that many share, ".repeat(26 * kib);
+        affinity.hold_all(&Prefix::of(TenantId::ANONYMOUS, &text), ModelId::new(3), now);
+        group.bench_function(BenchmarkId::new("affinity, KiB", kib), |bencher| {
+            bencher.iter(|| {
+                let prefix = Prefix::of(TenantId::ANONYMOUS, black_box(&text));
+                affinity.find_home(&prefix, now, |_, model| Some(model))
+            });
+        });
+    }
     group.finish();
 }
 

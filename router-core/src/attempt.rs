@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use fastrand::Rng;
 
+use crate::balance::Prefix;
 use crate::decision::Candidate;
 use crate::health::{Admission, Allowance, HealthSettings, Outcome, Refused};
 use crate::ids::ModelId;
@@ -45,6 +46,7 @@ pub struct Attempt {
     settings: Arc<HealthSettings>,
     admission: Admission,
     session: Option<SessionKey>,
+    prefix: Prefix,
     rng: Rng,
 }
 
@@ -68,6 +70,7 @@ impl Attempt {
             settings: Arc::clone(settings),
             admission,
             session: None,
+            prefix: Prefix::default(),
             rng: rng.fork(),
         })
     }
@@ -75,6 +78,12 @@ impl Attempt {
     /// A success lets the model hold this conversation.
     pub fn in_session(mut self, session: SessionKey) -> Self {
         self.session = Some(session);
+        self
+    }
+
+    /// A success lets the model hold the beginning of this prompt.
+    pub fn reading(mut self, prefix: Prefix) -> Self {
+        self.prefix = prefix;
         self
     }
 
@@ -97,7 +106,7 @@ impl Attempt {
     /// Settles the attempt.
     pub fn record(self, settled: impl Into<Settled>, now: Instant) {
         let Settled { outcome, usage } = settled.into();
-        let Self { state, model, settings, admission, session, mut rng } = self;
+        let Self { state, model, settings, admission, session, prefix, mut rng } = self;
         admission.record(outcome, &settings, now, &mut rng);
         if !matches!(outcome, Outcome::Success { .. }) {
             return;
@@ -105,6 +114,7 @@ impl Attempt {
         if let Some(session) = session {
             state.sessions.hold(session, model, now);
         }
+        state.affinity.hold_all(&prefix, model, now);
         if let (Some(usage), Some(target)) = (usage, state.model(model)) {
             target.observe_output(usage.prompt(), usage.completion());
         }

@@ -24,11 +24,13 @@
 
 mod affinity;
 mod eject;
+mod prefix;
 #[cfg(test)]
 mod tests;
 
 pub use affinity::{Affinity, PrefixKey};
 pub use eject::{Standing, eject};
+pub use prefix::{Block, Prefix};
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -43,10 +45,10 @@ use crate::health::{Admission, Health, HealthSettings, Size};
 /// differ by as much a good part of the time.
 const NEAR: f32 = 1.5;
 
-/// How much more load the home of a prefix may have than the alternative. A cached prefix saves up to 80 %
-/// of the time to the first token (OpenAI's prompt caching guide), so up to five times the load it is
-/// still the sooner one, and the cheaper one in any case.
-const STICKY: f32 = 5.0;
+/// The part of the time to the first token that a prefix saves which is all of the prompt (OpenAI's prompt caching guide: up to
+/// 80 %). So up to five times the load home is still the sooner one, and the cheaper one in any case; where only half of the prompt
+/// is held, up to 1.7 times.
+const SAVED: f32 = 0.8;
 
 /// Draws lost for slowness per scout. With four providers, a slow one is drawn in half of all choices:
 /// 0.2 % of the traffic at most.
@@ -72,13 +74,29 @@ pub struct Candidate<'a> {
     pub group: u8,
 }
 
+/// Who holds the beginning of a prompt: of a whole conversation, or of what several have in common (see [`Affinity`]).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Home {
+    /// Its place in the list of candidates.
+    pub index: usize,
+    /// The share of the prompt that it holds, 0 to 1.
+    pub share: f32,
+}
+
+impl Home {
+    /// How many times the load of another one it may have.
+    fn stickiness(self) -> f32 {
+        1.0 / (1.0 - SAVED * self.share.clamp(0.0, 1.0))
+    }
+}
+
 /// What is wanted.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ask<'a> {
     /// The size of the request.
     pub size: Size,
-    /// The candidate that holds the conversation's prefix; see [`Affinity`].
-    pub home: Option<usize>,
+    /// The candidate that holds the prompt's prefix.
+    pub home: Option<Home>,
     /// Candidates that earlier attempts of this request have failed at.
     pub tried: &'a [usize],
     /// Groups that could not be reached at all by earlier attempts of this request. Avoided while another
@@ -133,7 +151,7 @@ pub fn choose(
     if let Some(index) = group.iter().copied().find(|&i| ask.tried.is_empty() && pool.is_half_open(i)) {
         return Some(Choice { index, why: Why::Probe });
     }
-    let home = ask.home.filter(|home| fresh.contains(home) && ask.unreachable.is_empty());
+    let home = ask.home.filter(|home| fresh.contains(&home.index) && ask.unreachable.is_empty());
     match home {
         Some(home) => pool.home_or_other(home, group, rng),
         None => pool.draw(&group, rng),
@@ -196,13 +214,13 @@ impl Pool<'_> {
     }
 
     /// The home of a prefix, unless the others offer so much less load that the prefix is worth losing.
-    fn home_or_other(&self, home: usize, mut group: Indices, rng: &mut fastrand::Rng) -> Option<Choice> {
-        group.retain(|index| *index != home);
+    fn home_or_other(&self, home: Home, mut group: Indices, rng: &mut fastrand::Rng) -> Option<Choice> {
+        group.retain(|index| *index != home.index);
         let other = self.draw(&group, rng).filter(|other| {
-            let (at_home, elsewhere) = self.loads(home, other.index);
-            at_home > elsewhere * STICKY
+            let (at_home, elsewhere) = self.loads(home.index, other.index);
+            at_home > elsewhere * home.stickiness()
         });
-        Some(other.unwrap_or(Choice { index: home, why: Why::Home }))
+        Some(other.unwrap_or(Choice { index: home.index, why: Why::Home }))
     }
 
     /// The power of two choices.

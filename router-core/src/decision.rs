@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use crate::balance::Prefix;
 use crate::capability::Capability;
 use crate::dialect::Dialect;
 use crate::health::{Refused, Size};
@@ -126,6 +127,8 @@ pub struct Decision {
     pub candidates: SmallVec<[Candidate; 4]>,
     /// The conversation it belongs to.
     pub session: SessionKey,
+    /// What the prompt begins with, where several models were as good as each other.
+    pub prefix: Prefix,
     /// How the cache takes part.
     pub cache: CachePlan,
     /// The answer's token limit by policy.

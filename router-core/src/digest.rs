@@ -172,6 +172,12 @@ impl Digest {
         parts.into_iter().map(count).fold(other, u64::saturating_add)
     }
 
+    /// All text of the prompt in the order in which a provider reads it, system first.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// What a scorer looks at.
     #[must_use]
     pub fn prompt(&self) -> Prompt<'_> {

@@ -20,7 +20,7 @@ use crate::rejection::{Reason, Rejection};
 use crate::request::RouteRequest;
 use crate::rule::{Action, CacheRule, Facts};
 use crate::score::Domain;
-use crate::select::Choice;
+use crate::select::{Choice, Plan};
 use crate::session::SessionKey;
 use crate::snapshot::{OutOfDomain, Requested, Snapshot};
 use crate::state::State;
@@ -68,8 +68,9 @@ pub fn decide(
         selection.choose(&Question { snapshot, state, request, action, now }, &mut receipt, rng)
     });
     match chosen {
-        Ok(candidates) => Ok(Decision {
+        Ok(Plan { candidates, prefix }) => Ok(Decision {
             candidates,
+            prefix,
             session: SessionKey::of(&state.fingerprint_key, request),
             cache: cache_plan(snapshot, request, &action.cache, rng),
             max_output_tokens: action.max_output_tokens,
@@ -178,7 +179,7 @@ impl Selection {
         question: &Question<'_, '_>,
         receipt: &mut Receipt,
         rng: &mut Rng,
-    ) -> Result<SmallVec<[Candidate; 4]>, Reason> {
+    ) -> Result<Plan, Reason> {
         let Question { snapshot, state, request, action, now } = *question;
         let max_cost = [request.max_cost, action.max_cost].into_iter().flatten().min();
         let outside = receipt.assessment.domain == Domain::Outside && self.profile.is_some();

@@ -7,7 +7,7 @@ use std::time::Instant;
 use fastrand::Rng;
 use smallvec::SmallVec;
 
-use crate::balance::{self, Ask, choose, eject};
+use crate::balance::{self, Ask, Home, Prefix, choose, eject};
 use crate::decision::{Candidate, Considered, Receipt, Verdict};
 use crate::health::{Health, Size};
 use crate::ids::ModelId;
@@ -42,6 +42,14 @@ pub(crate) struct Choice<'a, 'r> {
     /// Whether the complexity lies so near a threshold that it is not worth moving a conversation for.
     pub(crate) near_threshold: bool,
     pub(crate) now: Instant,
+}
+
+/// What came of it.
+pub(crate) struct Plan {
+    /// The order of attempts.
+    pub(crate) candidates: SmallVec<[Candidate; 4]>,
+    /// What the prompt begins with, where that could matter.
+    pub(crate) prefix: Prefix,
 }
 
 /// One admissible model with what it is ordered by.
@@ -81,7 +89,7 @@ impl<'a> Choice<'a, '_> {
         candidates: &[ModelId],
         receipt: &mut Receipt,
         rng: &mut Rng,
-    ) -> Result<SmallVec<[Candidate; 4]>, Reason> {
+    ) -> Result<Plan, Reason> {
         let mut ranked = Ranking::new();
         for id in candidates {
             let Some((model, provider)) = self.snapshot.target(*id) else { continue };
@@ -99,11 +107,11 @@ impl<'a> Choice<'a, '_> {
         self.drop_fallbacks(&mut ranked, receipt);
         self.drop_ejected(&mut ranked, receipt);
         ranked.sort_by(|a, b| self.order(a, b));
-        self.balance(&mut ranked, rng);
+        let prefix = self.balance(&mut ranked, rng);
         place_verdicts(&ranked, receipt);
         let Some(first) = ranked.first() else { return Err(self.reason(receipt)) };
         receipt.output_tokens = first.output;
-        Ok(ranked.iter().map(|ranked| ranked.candidate).collect())
+        Ok(Plan { candidates: ranked.iter().map(|ranked| ranked.candidate).collect(), prefix })
     }
 
     fn rank(
@@ -243,20 +251,27 @@ impl<'a> Choice<'a, '_> {
         *ranked = kept;
     }
 
-    /// Among neighbours that nothing tells apart, health and load decide.
-    fn balance(&self, ranked: &mut Ranking<'a>, rng: &mut Rng) {
+    /// Among neighbours that nothing tells apart, health and load decide, and who has read the prompt's beginning before. Only then
+    /// is it looked at.
+    fn balance(&self, ranked: &mut Ranking<'a>, rng: &mut Rng) -> Prefix {
+        let mut prefix = None;
         let mut start = 0;
         while start < ranked.len() {
             let alike = |other: &Ranked<'_>| self.order(&ranked[start], other) == Ordering::Equal;
             let end = start + ranked[start..].iter().take_while(|other| alike(other)).count();
-            self.balance_equals(&mut ranked[start..end], rng);
+            if end - start > 1 {
+                let text = self.request.digest.text();
+                let prefix = prefix.get_or_insert_with(|| Prefix::of(self.request.tenant, text));
+                self.balance_equals(&mut ranked[start..end], prefix, rng);
+            }
             start = end;
         }
+        prefix.unwrap_or_default()
     }
 
-    fn balance_equals(&self, mut equals: &mut [Ranked<'a>], rng: &mut Rng) {
+    fn balance_equals(&self, mut equals: &mut [Ranked<'a>], prefix: &Prefix, rng: &mut Rng) {
         while equals.len() > 1 {
-            let home = equals.iter().position(|ranked| self.holder == Some(ranked.candidate.model));
+            let home = self.home(equals, prefix);
             let ask = Ask { size: equals[0].candidate.size, home, ..Ask::default() };
             let chosen = choose(&balanced(equals), &ask, self.now, rng);
             let Some(index) = chosen.map(|choice| choice.index).filter(|index| *index < equals.len()) else {
@@ -265,6 +280,23 @@ impl<'a> Choice<'a, '_> {
             equals.swap(0, index);
             equals = &mut equals[1..];
         }
+    }
+
+    /// Who holds the conversation, else who of the preferred group read the longest block of this prompt last and is likely to have it
+    /// still.
+    fn home(&self, equals: &[Ranked<'_>], prefix: &Prefix) -> Option<Home> {
+        let position = |model: ModelId| equals.iter().position(|ranked| ranked.candidate.model == model);
+        if let Some(index) = self.holder.and_then(position) {
+            return Some(Home { index, share: 1.0 });
+        }
+        let group = equals.iter().map(|ranked| ranked.provider.group).min();
+        self.state.affinity.find_home(prefix, self.now, |block, model| {
+            let index = position(model)?;
+            let provider = equals[index].provider;
+            let keeps = block.is_kept_by_hosted() || provider.placement == Placement::Internal;
+            let share = block.bytes as f32 / self.request.digest.text().len() as f32;
+            (keeps && Some(provider.group) == group).then_some(Home { index, share })
+        })
     }
 
     /// The order of attempts. A stable sort keeps the policy's order among equals.

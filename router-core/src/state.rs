@@ -7,6 +7,7 @@ use std::time::{Instant, SystemTime};
 
 use thiserror::Error;
 
+use crate::balance::Affinity;
 use crate::budget::{Budget, Period, Spender, Terms};
 use crate::cache::ResponseCache;
 use crate::digest::FingerprintKey;
@@ -89,6 +90,9 @@ impl ModelState {
     }
 }
 
+/// Beginnings of prompts that are remembered, three of a prompt at most. 16,384 take 128 KiB.
+const PREFIXES: usize = 1 << 14;
+
 /// Sizes of prompts that are told apart: below 16 tokens, 64, 256, … and from 65,536 on.
 const PROMPT_SIZES: usize = 8;
 
@@ -133,6 +137,8 @@ pub struct State {
     pub cache: ResponseCache,
     /// Which model holds which conversation.
     pub sessions: Sessions,
+    /// Which model has read which beginnings of prompts.
+    pub affinity: Affinity,
     /// How many failed attempts may be followed by another.
     pub retries: RetryBudget,
     /// The process's secret for fingerprints.
@@ -158,6 +164,7 @@ impl State {
             tenants: boxcar::vec![TenantState::new(origin)],
             cache: ResponseCache::new(crate::settings::CachePolicy::default().max_bytes),
             sessions: Sessions::default(),
+            affinity: Affinity::new(PREFIXES, origin),
             retries: RetryBudget::new(origin),
             fingerprint_key: FingerprintKey::new(secret.0, secret.1),
             origin,

@@ -56,6 +56,22 @@ fn a_decision_allocates_nothing_whatever_the_number_of_rules() {
 }
 
 #[test]
+fn choosing_among_equals_allocates_nothing_however_long_the_prompt() {
+    let world = World::of(&policy().internal("one", model()).internal("two", model()));
+    let digest = ask(&"a long question ".repeat(2_000)).digest(&world.state.fingerprint_key);
+    let request = ask("").route(&digest);
+    let counted = measure(|| {
+        let mut rng = fastrand::Rng::with_seed(3);
+        let decision =
+            decide(&world.snapshot, &world.state, &request, world.now, &mut rng).expect("admitted");
+        assert_eq!(decision.prefix.blocks().count(), 3);
+        let attempt = world.begin("one", false).expect("admitted").reading(decision.prefix);
+        attempt.record(router_core::Outcome::Success { answer_tokens: 1 }, world.now);
+    });
+    assert_eq!(counted.count_total, 0);
+}
+
+#[test]
 fn a_digest_allocates_as_often_for_a_long_body_as_for_a_short_one() {
     let key = router_core::FingerprintKey::new(1, 2);
     let count = |words: usize| {

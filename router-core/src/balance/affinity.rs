@@ -13,6 +13,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
+use super::prefix::{Block, Prefix};
 use crate::ids::{ModelId, TenantId};
 use crate::timeline::Timeline;
 
@@ -24,7 +25,7 @@ const HELD_SECONDS: u32 = 300;
 const SECOND_BITS: u32 = 24;
 
 /// What all prefixes of one tenant that are alike have in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PrefixKey(u64);
 
 impl PrefixKey {
@@ -71,6 +72,21 @@ impl Affinity {
         // A reader that is a little behind the writer sees an age just below the wrap-around.
         let recent = age <= HELD_SECONDS || age >= (1 << SECOND_BITS) - HELD_SECONDS;
         (word != 0 && word >> 40 == fingerprint(key) && recent).then(|| ModelId::new(word as u16))
+    }
+
+    /// The home of the longest block of this prompt that is still held and has one: `home` says so of a block and its holder.
+    pub fn find_home<H>(
+        &self,
+        prefix: &Prefix,
+        now: Instant,
+        home: impl Fn(Block, ModelId) -> Option<H>,
+    ) -> Option<H> {
+        prefix.blocks().find_map(|block| home(block, self.holder(block.key, now)?))
+    }
+
+    /// Notes that `model` has just served a prompt with this prefix.
+    pub fn hold_all(&self, prefix: &Prefix, model: ModelId, now: Instant) {
+        prefix.blocks().for_each(|block| self.hold(block.key, model, now));
     }
 
     /// Notes that `model` has just served this prefix.

@@ -276,11 +276,17 @@ fn traffic_returns_slowly() {
 fn a_prefix_stays_at_home_unless_home_is_overloaded() {
     let mut bench = bench(&[0, 0, 1]);
     bench.know(&[400, 300, 300]);
-    let at = |home| Ask { home: Some(home), ..Ask::default() };
+    let at = |index| Ask { home: Some(Home { index, share: 1.0 }), ..Ask::default() };
     for home in 0..3 {
         assert_eq!(bench.choose(&at(home)), Some(Choice { index: home, why: Why::Home }));
     }
     let held = bench.occupy(0, 2);
+    let half = Ask { home: Some(Home { index: 0, share: 0.5 }), ..Ask::default() };
+    assert_eq!(
+        bench.choose(&half).expect("somebody").index,
+        1,
+        "half of the prompt is not worth three times the load"
+    );
     assert_eq!(bench.choose(&at(0)).expect("somebody").why, Why::Home, "three times the load");
     let more = bench.occupy(0, 3);
     assert_eq!(bench.choose(&at(0)).expect("somebody").index, 1, "more than five times");

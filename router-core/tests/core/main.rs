@@ -15,6 +15,7 @@ mod fingerprint;
 mod names;
 #[path = "../support/policy.rs"]
 mod policy;
+mod prefixes;
 mod receipts;
 mod splices;
 #[path = "../support/world.rs"]
