@@ -11,6 +11,7 @@
 )]
 
 mod admin;
+mod affinity;
 mod bad_input;
 mod budgets;
 mod cache;
