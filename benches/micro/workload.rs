@@ -94,6 +94,7 @@ fn model(state: &State, name: &str, provider: &Provider, price: f64, tier: u8) -
         upstream_model: UpstreamModel::Named(name.into()),
         pricing: Pricing::Priced(Prices::flat(input, output).into()),
         price_source: router_core::PriceSource::Policy,
+        price_list: None,
         context_tokens: Some(128_000),
         max_output_tokens: None,
         tier,

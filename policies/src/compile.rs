@@ -20,7 +20,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use router_core::{Capabilities, Capability, Placement, Scorer, Snapshot, State};
+use router_core::{Capabilities, Capability, Placement, PriceList, Scorer, Snapshot, State};
 
 pub(crate) use self::names::DEFAULT_PROFILE;
 use self::names::Names;
@@ -134,11 +134,25 @@ fn catalogued(name: &str, model: &ModelEntry, provider: Option<&ProviderEntry>) 
         return None;
     }
     let name = model.upstream_model.as_ref().map_or(name, |at| &at.value);
+    entry_at(seller(provider), name)
+}
+
+/// The catalogue's name for a provider.
+fn seller(provider: &ProviderEntry) -> Option<&'static str> {
     let address: http::Uri = provider.base_url.as_ref()?.value.parse().ok()?;
-    let catalogue = Catalogue::built_in();
-    let seller = address.host().and_then(|host| catalogue.provider_at(host));
-    let found = catalogue.find(seller, name)?;
+    address.host().and_then(|host| Catalogue::built_in().provider_at(host))
+}
+
+fn entry_at(seller: Option<&str>, name: &str) -> Option<&'static Entry> {
+    let found = Catalogue::built_in().find(seller, name)?;
     (seller.is_some() || found.exact).then_some(found.entry)
+}
+
+/// The prices of the models that an entry for unlisted names stands for, as [`catalogued`] finds them.
+fn price_list(model: &ModelEntry, provider: Option<&ProviderEntry>) -> Option<PriceList> {
+    let provider = provider.filter(|provider| placement(provider) == Placement::External)?;
+    let find = |seller: Option<&'static str>, name: &str| Some(&entry_at(seller, name)?.listed);
+    model.as_requested.then(|| PriceList { seller: seller(provider), find })
 }
 
 /// What a model can do: what its entry lists, else what the catalogue knows of it, else everything.

@@ -117,6 +117,7 @@ fn provider(provider: &Provider) -> Value {
 
 fn model(snapshot: &Snapshot, model: &Model) -> Value {
     let price = match &model.pricing {
+        Pricing::Unpriced if model.price_list.is_some() => Value::from("catalogue"),
         Pricing::Unpriced => Value::from("unpriced"),
         Pricing::Priced(tariff) if tariff.tiers().is_empty() => prices(tariff.base(), None),
         Pricing::Priced(tariff) => std::iter::once(prices(tariff.base(), None))
@@ -133,7 +134,7 @@ fn model(snapshot: &Snapshot, model: &Model) -> Value {
         "provider": snapshot.provider(model.provider).map(|provider| &*provider.name),
         "upstream_model": upstream,
         "price": price,
-        "price_source": model.price_source.as_str(),
+        "price_source": if model.price_list.is_some() { "catalogue" } else { model.price_source.as_str() },
         "context": model.context_tokens,
         "max_output": model.max_output_tokens,
         "tier": model.tier,

@@ -233,7 +233,7 @@ fn note(entry: &mut Entry, request: &RouteRequest<'_>) {
     for (key, value) in request.tags.iter().rev() {
         entry.tags.insert((*key).into(), (*value).into());
     }
-    entry.user = entry.tags.get("user").cloned();
+    entry.user = entry.tags.get("user").cloned().or_else(|| request.digest.user.clone());
 }
 
 /// Says in the audit that the policy has refused a request.
@@ -378,7 +378,7 @@ impl Passage {
         watch: &Stopwatch,
     ) -> Response<Payload> {
         if let (Some(usage), Some(candidate)) = (&entry.usage, self.decision.candidates.first()) {
-            let bill = Bill::new(&self.snapshot, candidate, self.digest.prompt_tokens);
+            let bill = Bill::new(&self.snapshot, candidate, &self.digest);
             bill.charge_baseline(&self.app.metrics, self.account.tenant(), usage);
         }
         let (label, result) = match similarity {
@@ -408,7 +408,7 @@ impl Passage {
                 (entry.model, entry.provider) = (model.name.clone(), provider.name.clone());
             }
             if let (Some(usage), Some(candidate)) = (&stored.usage, self.decision.candidates.first()) {
-                let bill = Bill::new(&self.snapshot, candidate, self.digest.prompt_tokens);
+                let bill = Bill::new(&self.snapshot, candidate, &self.digest);
                 entry.baseline = bill.baseline(usage).0;
                 if entry.baseline.is_some() {
                     entry.baseline_method = BaselineMethod::StoredTokens;

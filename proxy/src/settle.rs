@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use router_core::limit::Permit;
 use router_core::{
-    Attempt, Candidate, ModelId, Outcome, PriceSource, Pricing, Settled, Snapshot, TokenUsage, UpstreamModel,
-    Usd,
+    Attempt, Candidate, Digest, ModelId, Outcome, PriceSource, Pricing, Settled, Snapshot, TokenUsage,
+    UpstreamModel, Usd,
 };
 
 use crate::account::{Account, OTHER};
@@ -26,14 +26,25 @@ pub struct Bill {
     snapshot: Arc<Snapshot>,
     /// Which model answers.
     pub model: ModelId,
+    /// The name that the caller used, where the model goes by that.
+    requested: Option<Box<str>>,
     prompt_tokens: u64,
+    prompt_tokens_at_most: u64,
 }
 
 impl Bill {
-    /// The bill of an attempt at `candidate` with about so many prompt tokens.
+    /// The bill of an attempt at `candidate` with this request.
     #[must_use]
-    pub fn new(snapshot: &Arc<Snapshot>, candidate: &Candidate, prompt_tokens: u64) -> Self {
-        Self { snapshot: Arc::clone(snapshot), model: candidate.model, prompt_tokens }
+    pub fn new(snapshot: &Arc<Snapshot>, candidate: &Candidate, digest: &Digest) -> Self {
+        let model = snapshot.model(candidate.model);
+        let goes_by_name = model.is_some_and(|model| model.price_list.is_some());
+        Self {
+            snapshot: Arc::clone(snapshot),
+            model: candidate.model,
+            requested: goes_by_name.then(|| digest.model.clone()),
+            prompt_tokens: digest.prompt_tokens,
+            prompt_tokens_at_most: digest.prompt_tokens_at_most,
+        }
     }
 
     /// Labels: provider, model. An entry for unlisted names is `_other`.
@@ -47,14 +58,28 @@ impl Bill {
         })
     }
 
-    fn pricing(&self, model: ModelId) -> &Pricing {
-        self.snapshot.model(model).map_or(&Pricing::Unpriced, |model| &model.pricing)
+    fn pricing(&self) -> (&Pricing, PriceSource) {
+        let name = self.requested.as_deref().unwrap_or_default();
+        let model = self.snapshot.model(self.model);
+        model.map_or((&Pricing::Unpriced, PriceSource::Nobody), |model| model.pricing_of(name))
+    }
+
+    /// Answer tokens at most, where known.
+    #[must_use]
+    pub fn max_output_tokens(&self) -> Option<u64> {
+        let name = self.requested.as_deref().unwrap_or_default();
+        self.snapshot.model(self.model)?.max_output_of(name)
+    }
+
+    /// What `usage` would have cost at the baseline model.
+    fn baseline_cost(&self, usage: &TokenUsage) -> Option<Usd> {
+        self.snapshot.model(self.snapshot.baseline?)?.pricing.cost(usage)
     }
 
     /// Charges what an attempt used. Returns the cost.
     fn charge(&self, metrics: &Metrics, tenant: &str, usage: &TokenUsage, state: CostState) -> Option<Usd> {
         let (provider, model) = self.names();
-        let cost = self.pricing(self.model).cost(usage);
+        let cost = self.pricing().0.cost(usage);
         metrics.charge(&Charge { tenant, provider, model, usage: *usage, cost });
         if state == CostState::Ceiling {
             metrics.unpriced.with_label_values(&[model]).inc();
@@ -64,8 +89,7 @@ impl Bill {
 
     /// How the cost of an answer is known.
     fn cost_state(&self, estimated: bool) -> CostState {
-        let source = self.snapshot.model(self.model).map_or(PriceSource::Nobody, |model| model.price_source);
-        match source {
+        match self.pricing().1 {
             PriceSource::Nobody => CostState::Unpriced,
             PriceSource::Ceiling => CostState::Ceiling,
             _ if estimated => CostState::Estimated,
@@ -73,11 +97,10 @@ impl Bill {
         }
     }
 
-    /// The most that the attempt can cost with an answer of so many tokens; `None` without a price. The prompt counts twice: the
-    /// estimate may be off by half for scripts and data that the vocabularies do not know.
+    /// The most that the attempt can cost with an answer of so many tokens; `None` without a price.
     #[must_use]
     pub fn worst_case(&self, answer_tokens: u64) -> Option<Usd> {
-        self.pricing(self.model).worst_case(self.prompt_tokens.saturating_mul(2), answer_tokens)
+        self.pricing().0.worst_case(self.prompt_tokens_at_most, answer_tokens)
     }
 
     /// What so many answer tokens cost at most.
@@ -102,14 +125,13 @@ impl Bill {
     /// What `usage` would have cost at the baseline model, for the ledger.
     #[must_use]
     pub fn baseline(&self, usage: &TokenUsage) -> (Option<Usd>, BaselineMethod) {
-        let cost = self.snapshot.baseline.and_then(|model| self.pricing(model).cost(usage));
+        let cost = self.baseline_cost(usage);
         (cost, if cost.is_some() { BaselineMethod::SameTokens } else { BaselineMethod::None })
     }
 
     /// Counts what `usage` would have cost at the baseline model.
     pub fn charge_baseline(&self, metrics: &Metrics, tenant: &str, usage: &TokenUsage) {
-        let baseline = self.snapshot.baseline.and_then(|model| self.pricing(model).cost(usage));
-        if let Some(cost) = baseline {
+        if let Some(cost) = self.baseline_cost(usage) {
             metrics.baseline(tenant, cost);
         }
     }
@@ -246,7 +268,7 @@ impl Settlement {
             self.metrics.usage_estimated.with_label_values(&[provider, model]).inc();
         }
         let tokens = usage.prompt().saturating_add(usage.completion());
-        let cost = self.bill.pricing(self.bill.model).cost(&usage);
+        let cost = self.bill.pricing().0.cost(&usage);
         self.account.count(tokens, cost.unwrap_or_default());
         if let Some(permit) = self.permit.take() {
             permit.correct(tokens, Instant::now());

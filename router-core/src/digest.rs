@@ -45,6 +45,16 @@ const TOKENS_PER_IMAGE: u64 = 765;
 /// around each message and about 1 for the role).
 const TOKENS_PER_MESSAGE: u64 = 4;
 
+/// Chat templates frame a message with up to so many (Llama 3: four marks, the role, two line feeds, and a preamble).
+const MOST_TOKENS_PER_MESSAGE: u64 = 16;
+
+/// The most that a picture is billed as at published rates but for one model (about 4,800 at Anthropic, 1,445 for gpt-4o). gpt-4o-mini
+/// counts pictures 33-fold to make up for its price.
+const MOST_TOKENS_PER_IMAGE: u64 = 5_000;
+
+/// What providers add to a prompt with tools (Anthropic's tables: up to 735).
+const MOST_TOKENS_FOR_TOOLS: u64 = 1_000;
+
 /// JSON of tools, calls and schemas has about this many bytes a token.
 const EXTRA_BYTES_PER_TOKEN: u64 = 4;
 
@@ -64,6 +74,8 @@ pub struct Digest {
     pub max_output_tokens: Option<u64>,
     /// Answers asked for (`n`).
     pub choices: u64,
+    /// The end user that the caller names (`user`, `safety_identifier`, `metadata.user_id`), at most 256 bytes of it.
+    pub user: Option<Box<str>>,
     /// Tools, images, schema, streaming.
     pub needs: Capabilities,
     /// Hash of every field but `model`, `stream` and `stream_options`.
@@ -77,6 +89,8 @@ pub struct Digest {
     pub ambiguous: bool,
     /// Estimated prompt tokens.
     pub prompt_tokens: u64,
+    /// The most that the prompt can be: vocabularies fall back to single bytes, so no text has more tokens than bytes.
+    pub prompt_tokens_at_most: u64,
     /// Where values stand that may be spliced.
     pub splices: Splices,
     text: String,
@@ -102,6 +116,7 @@ impl Digest {
     }
 
     fn assemble(endpoint: Endpoint, fields: fields::Fields<'_, '_>) -> Self {
+        let body_bytes = fields.body_bytes();
         let mut walk = fields.walk;
         let fingerprint = walk.fingerprint();
         let conversation = walk.conversation();
@@ -119,6 +134,12 @@ impl Digest {
             + walk.gathered.extra_tokens
             + u64::from(gathered.messages) * TOKENS_PER_MESSAGE
             + u64::from(images) * TOKENS_PER_IMAGE;
+        let attached = if walk.gathered.attachments { body_bytes } else { 0 };
+        let prompt_tokens_at_most = (gathered.text.len() + walk.gathered.extra_bytes + attached) as u64
+            + walk.gathered.extra_tokens
+            + u64::from(gathered.messages) * MOST_TOKENS_PER_MESSAGE
+            + u64::from(images) * MOST_TOKENS_PER_IMAGE
+            + if tools > 0 { MOST_TOKENS_FOR_TOOLS } else { 0 };
         Self {
             endpoint,
             model: fields.model,
@@ -127,6 +148,7 @@ impl Digest {
             temperature: fields.temperature,
             max_output_tokens: fields.max_output_tokens,
             choices: fields.choices.unwrap_or(1),
+            user: fields.user,
             needs: needs
                 .into_iter()
                 .filter(|(_, needed)| *needed)
@@ -137,6 +159,7 @@ impl Digest {
             scope,
             ambiguous: walk.ambiguous,
             prompt_tokens,
+            prompt_tokens_at_most: prompt_tokens_at_most.max(prompt_tokens),
             splices: fields.splices,
             system: gathered.system,
             history: gathered.history,

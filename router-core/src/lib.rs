@@ -60,8 +60,8 @@ pub use keyring::{KeyHash, KeyId};
 pub use money::{TokenPrice, Usd};
 pub use profile::{Band, Bands, Objective, Profile};
 pub use registry::{
-    Model, Placement, PoolSettings, PriceSource, Pricing, Probe, Provider, ProviderTls, Secret, Timeouts,
-    UpstreamModel,
+    Listed, Model, Placement, PoolSettings, PriceList, PriceSource, Pricing, Probe, Provider, ProviderTls,
+    Secret, Timeouts, UpstreamModel,
 };
 pub use rejection::{Fault, Reason, Rejection};
 pub use request::{CacheWish, RouteRequest};

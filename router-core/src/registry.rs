@@ -4,6 +4,6 @@ mod model;
 mod provider;
 mod secret;
 
-pub use model::{Model, PriceSource, Pricing, UpstreamModel};
+pub use model::{Listed, Model, PriceList, PriceSource, Pricing, UpstreamModel};
 pub use provider::{Placement, PoolSettings, Probe, Provider, ProviderTls, Timeouts};
 pub use secret::Secret;

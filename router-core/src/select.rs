@@ -137,7 +137,7 @@ impl<'a> Choice<'a, '_> {
                 timeouts: provider.timeouts,
                 last_standing: false,
             },
-            pricing: &model.pricing,
+            pricing: self.pricing(model),
             tier: model.tier,
             output,
             group: self.group(model, provider),
@@ -166,7 +166,7 @@ impl<'a> Choice<'a, '_> {
     /// Why a model cannot serve the request, whatever its health.
     fn inadmissible(
         &self,
-        model: &Model,
+        model: &'a Model,
         provider: &Provider,
         expected_cost: Option<Usd>,
         output: u64,
@@ -190,20 +190,37 @@ impl<'a> Choice<'a, '_> {
         {
             return Some(Verdict::Context(context));
         }
-        if self.snapshot.charter.refuse_unpriced && model.pricing == Pricing::Unpriced {
+        if self.snapshot.charter.refuse_unpriced && *self.pricing(model) == Pricing::Unpriced {
             return Some(Verdict::Unpriced);
         }
-        let too_dear = |limit| expected_cost.is_none_or(|cost| cost > limit);
+        let dearest = self.dearest_cost(model, expected_cost);
+        let too_dear = |limit| dearest.is_none_or(|cost| cost > limit);
         self.max_cost.is_some_and(too_dear).then_some(Verdict::CostLimit)
+    }
+
+    /// What a cost limit looks at: an answer as long as the request or the policy allows, where they say how long that is, else one of the
+    /// expected length.
+    fn dearest_cost(&self, model: &'a Model, expected_cost: Option<Usd>) -> Option<Usd> {
+        let digest = self.request.digest;
+        let stated = [digest.max_output_tokens, self.max_output_tokens].into_iter().flatten().min();
+        let Some(stated) = stated.filter(|_| digest.endpoint().generates()) else { return expected_cost };
+        let output = stated.saturating_mul(digest.choices.max(1));
+        let usage = TokenUsage { input: digest.prompt_tokens, output, ..TokenUsage::default() };
+        expected_cost.max(self.pricing(model).cost(&usage))
+    }
+
+    fn pricing(&self, model: &'a Model) -> &'a Pricing {
+        model.pricing_of(&self.request.digest.model).0
     }
 
     /// How long the answer is expected to be: what this model's answers were lately, within the stated limit. Models of equal price
     /// and tier are expected to answer alike, so that chance does not tell them apart.
-    fn output_tokens(&self, model: &Model, ranked: &[Ranked<'_>]) -> u64 {
+    fn output_tokens(&self, model: &'a Model, ranked: &[Ranked<'_>]) -> u64 {
         if !self.request.digest.endpoint().generates() {
             return 0;
         }
-        let like = |ranked: &&Ranked<'_>| *ranked.pricing == model.pricing && ranked.tier == model.tier;
+        let pricing = self.pricing(model);
+        let like = |ranked: &&Ranked<'_>| ranked.pricing == pricing && ranked.tier == model.tier;
         if let Some(equal) = ranked.iter().find(like) {
             return equal.output;
         }
@@ -211,17 +228,18 @@ impl<'a> Choice<'a, '_> {
             .state
             .model(model.id)
             .and_then(|state| state.mean_output_tokens(self.request.digest.prompt_tokens));
-        let limits = [self.request.digest.max_output_tokens, self.max_output_tokens, model.max_output_tokens];
+        let digest = self.request.digest;
+        let limits = [digest.max_output_tokens, self.max_output_tokens, model.max_output_of(&digest.model)];
         limits.into_iter().flatten().fold(seen.unwrap_or(OUTPUT_PRIOR_TOKENS), u64::min)
     }
 
     /// What the request is expected to cost. The model that holds the conversation reads what came before from its provider's
     /// cache; for any other that prefix is lost and paid in full, which is the price of moving.
-    fn expected_cost(&self, model: &Model, output: u64) -> Option<Usd> {
+    fn expected_cost(&self, model: &'a Model, output: u64) -> Option<Usd> {
         let digest = self.request.digest;
         let cached_input = if self.holder == Some(model.id) { digest.prefix_tokens() } else { 0 };
         let input = digest.prompt_tokens.saturating_sub(cached_input);
-        model.pricing.cost(&TokenUsage { input, cached_input, output, ..TokenUsage::default() })
+        self.pricing(model).cost(&TokenUsage { input, cached_input, output, ..TokenUsage::default() })
     }
 
     /// In bands internal and external without fallback, the other placement does not stand by.

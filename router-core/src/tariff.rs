@@ -49,14 +49,18 @@ impl Tariff {
 
     /// The most that a request can cost whose prompt has `prompt_tokens` and whose answer at most
     /// `completion_tokens`: every prompt token at the dearest prompt price (a provider may decide to write its
-    /// cache, which some charge at twice the input price), every answer token at the dearest answer price.
+    /// cache, which some charge at twice the input price), every answer token at the dearest answer price, both of the dearest tier that a
+    /// prompt of up to that length can fall under.
     ///
     /// `prompt_tokens` must itself be an upper bound: an estimate belongs here with its margin.
     #[must_use]
     pub fn worst_case(&self, prompt_tokens: u64, completion_tokens: u64) -> Usd {
-        let prices = self.at(prompt_tokens);
-        let prompt = prices.input.max(prices.cached_input).max(prices.cache_write);
-        let answer = prices.output.max(prices.reasoning);
+        let reached = self.tiers.iter().filter(|tier| prompt_tokens > tier.above).map(|tier| &tier.prices);
+        let (mut prompt, mut answer) = (TokenPrice::default(), TokenPrice::default());
+        for prices in reached.chain([&self.base]) {
+            prompt = prompt.max(prices.input).max(prices.cached_input).max(prices.cache_write);
+            answer = answer.max(prices.output).max(prices.reasoning);
+        }
         let usage = TokenUsage { input: prompt_tokens, output: completion_tokens, ..TokenUsage::default() };
         Prices::flat(prompt, answer).cost(&usage)
     }
@@ -125,7 +129,10 @@ mod tests {
             reasoning: TokenPrice::per_million(20.0),
             ..prices(3.0, 15.0)
         };
-        let tariff = Tariff::new(base, vec![Tier { above: 500, prices: prices(6.0, 22.5) }]);
+        // The second tier is cheaper: a prompt that turns out shorter than its bound must be covered as well.
+        let tiers = [(500, prices(6.0, 22.5)), (5_000, prices(1.0, 2.0))];
+        let tiers = tiers.map(|(above, prices)| Tier { above, prices });
+        let tariff = Tariff::new(base, tiers.to_vec());
 
         for prompt in [0, 1, 499, 500, 501, 9_999] {
             for cached_input in [0, prompt / 3, prompt] {
@@ -134,6 +141,7 @@ mod tests {
                     for (output, reasoning) in [(0, 0), (700, 0), (0, 700), (350, 350)] {
                         let usage = TokenUsage { input, cached_input, cache_write, output, reasoning };
                         assert!(tariff.cost(&usage) <= tariff.worst_case(prompt, 700), "{usage:?}");
+                        assert!(tariff.cost(&usage) <= tariff.worst_case(9_999, 700), "{usage:?}");
                     }
                 }
             }

@@ -1,7 +1,7 @@
 //! One model of the catalogue.
 
 use router_core::tariff::{Tariff, Tier};
-use router_core::{Capabilities, Capability, Prices, TokenPrice};
+use router_core::{Capabilities, Capability, Listed, Prices, Pricing, TokenPrice};
 use serde::Deserialize;
 
 /// What a model is asked for.
@@ -46,6 +46,8 @@ pub struct Entry {
     pub retires: Option<Box<str>>,
     /// The sources gave different prices, and the dearer ones are here.
     pub disputed: bool,
+    /// Price and longest answer, for entries that stand for many models.
+    pub listed: Listed,
 }
 
 /// An entry as the file has it. Prices are dollars per million tokens; an absent one costs what
@@ -107,8 +109,11 @@ impl From<Row> for Entry {
             row.tiers.iter().map(|tier| Tier { above: tier.above, prices: Prices::from(&tier.prices) });
         let listed = row.can.iter().filter_map(|name| Capability::from_name(name));
         let streams = (row.kind != Kind::Embedding).then_some(Capability::Streaming);
+        let tariff = Tariff::new(Prices::from(&row.prices), tiers.collect());
+        let pricing = Pricing::Priced(tariff.clone());
         Self {
-            tariff: Tariff::new(Prices::from(&row.prices), tiers.collect()),
+            listed: Listed { pricing, max_output_tokens: row.max_output },
+            tariff,
             capabilities: listed.chain(streams).collect(),
             name: row.id,
             provider: row.provider,

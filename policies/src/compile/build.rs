@@ -14,7 +14,7 @@ use router_core::{
 use super::names::{DEFAULT_PROFILE, Names, Target};
 use super::profiles::bands;
 use super::secrets::Secrets;
-use super::{Context, STRUCTURE, capabilities, catalogued, placement};
+use super::{Context, STRUCTURE, capabilities, catalogued, placement, price_list};
 use crate::catalogue::Entry;
 use crate::file::{
     BreakerEntry, HeaderEntry, Http2, KeyEntry, ModelEntry, PolicyFile, PoolEntry, PriceEntry, ProbeEntry,
@@ -243,6 +243,7 @@ fn model(
         },
         pricing,
         price_source,
+        price_list: price_list(entry, names.provider_of(entry)),
         context_tokens: stated(&entry.context).or(known.and_then(Entry::context_tokens)),
         max_output_tokens: stated(&entry.max_output).or(known.and_then(|known| known.max_output)),
         tier: entry.tier.as_ref().and_then(|at| u8::try_from(at.value).ok()).unwrap_or(1),

@@ -1,6 +1,6 @@
 //! The policy of a router that was given none.
 
-use router_core::{Dialect, Placement, Pricing, Requested, Snapshot, UpstreamModel};
+use router_core::{Dialect, Placement, PriceSource, Pricing, Requested, Snapshot, UpstreamModel};
 use router_policies::{ANTHROPIC_DEFAULT, Compiled, Diagnostic, Environment, OPENAI_DEFAULT, compile};
 
 use crate::setup::{context, shown, state};
@@ -70,6 +70,25 @@ fn an_ollama_without_models_is_served_all_the_same() {
     let snapshot = policy_of(&ALL[2..], &[]).unwrap().snapshot;
     assert!(candidates(&snapshot).is_empty());
     assert_eq!(provider(&snapshot, "auto"), Some("auto"));
+}
+
+/// An entry for all names of a provider is priced by the catalogue, name by name. At an address that nobody knows only exact names are.
+#[test]
+fn models_named_by_callers_have_the_catalogues_price() {
+    let gateway = [("OPENAI_BASE_URL", "https://gateway:9000/v1")];
+    let variables: Vec<_> = ALL.iter().chain(&gateway).copied().collect();
+    for (snapshot, name, priced) in [
+        (compiled(ALL, &[]).unwrap(), "gpt-4o-mini", true),
+        (compiled(ALL, &[]).unwrap(), "claude-opus-4-1", true),
+        (compiled(ALL, &[]).unwrap(), "house-model", false),
+        (compiled(&variables, &[]).unwrap(), "gpt-4o-mini", true),
+        (compiled(&variables, &[]).unwrap(), "gpt-4o-mini-our-own", false),
+    ] {
+        let Some(Requested::Model(model)) = snapshot.resolve(name) else { panic!("{name} passes") };
+        let (pricing, source) = snapshot.model(model).unwrap().pricing_of(name);
+        assert_eq!(*pricing != Pricing::Unpriced, priced, "{name}");
+        assert_eq!(source, if priced { PriceSource::Catalogue } else { PriceSource::Nobody }, "{name}");
+    }
 }
 
 #[test]

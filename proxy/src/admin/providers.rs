@@ -56,7 +56,7 @@ pub(super) fn list(app: &App, now: Instant) -> Vec<Health> {
             in_flight: view.in_flight,
             limit: view.limit,
             rate_limited_for_seconds: view.limited_until.map(|until| (until - now).as_secs_f64()),
-            priced: matches!(model.pricing, router_core::Pricing::Priced(_)),
+            priced: model.price_list.is_some() || matches!(model.pricing, router_core::Pricing::Priced(_)),
         }
     })
 }

@@ -125,7 +125,7 @@ impl Passage {
         }
         let tags = self.tags();
         let budgets = charter.budgets_of(&self.party(&tags));
-        let bill = Bill::new(&self.snapshot, candidate, self.digest.prompt_tokens);
+        let bill = Bill::new(&self.snapshot, candidate, &self.digest);
         let (output, pace) = self.expected_output(&bill);
         let Some(amount) = bill.worst_case(output).filter(|_| !budgets.is_empty()) else { return Ok(None) };
         let now = SystemTime::now();
@@ -152,7 +152,7 @@ impl Passage {
         if let Some(stated) = stated {
             return (stated.saturating_mul(choices), None);
         }
-        let own = self.snapshot.model(bill.model).and_then(|model| model.max_output_tokens);
+        let own = bill.max_output_tokens();
         let reserved = self.snapshot.charter.reserve_output_tokens.or(own).unwrap_or(RESERVED_OUTPUT_TOKENS);
         let step = reserved.saturating_mul(choices).max(1);
         (step, Some(Pace { covered: step, step, price: bill.answer_cost(step) }))

@@ -219,7 +219,7 @@ impl Passage {
         };
         course.attempts += 1;
         course.tried.push(position);
-        let bill = Bill::new(&self.snapshot, &candidate, self.digest.prompt_tokens);
+        let bill = Bill::new(&self.snapshot, &candidate, &self.digest);
         let attempt = attempt.in_session(self.decision.session).reading(self.decision.prefix);
         let asked = Asked::new(self.digest.endpoint(), &self.body, self.name_upstream(&candidate));
         let settlement = Settlement::new(&self.app.metrics, &self.account, bill, attempt)

@@ -9,6 +9,7 @@ use super::Passage;
 use crate::account::Stopwatch;
 use crate::error_body;
 use crate::flight::{FlightKey, Landing, Member, Role};
+use crate::headers::name;
 use crate::ledger::CacheResult;
 use crate::payload::Payload;
 use crate::refusal::Refusal;
@@ -77,7 +78,9 @@ impl Passage {
         let lagged = error_body::event(dialect, &fell_behind.problem());
         let passage = Arc::clone(self);
         let follows = follower.is_some();
-        let body = member.body(lagged, move |outcome| passage.part_ended(follows, outcome));
+        let named = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().into();
+        let served_by = (named(&name::MODEL), named(&name::PROVIDER));
+        let body = member.body(lagged, move |outcome| passage.part_ended(follows, served_by, outcome));
         let mut response = Response::new(body);
         *response.status_mut() = status;
         *response.headers_mut() = headers;
@@ -91,7 +94,7 @@ impl Passage {
     }
 
     /// Counts a follower when its answer has ended; what the answer would have cost at the baseline is saved once more.
-    fn part_ended(&self, follows: bool, outcome: &'static str) {
+    fn part_ended(&self, follows: bool, served_by: (Box<str>, Box<str>), outcome: &'static str) {
         if !follows {
             return;
         }
@@ -99,12 +102,15 @@ impl Passage {
         if let Some(entry) = &entry {
             self.write_cached(CacheResult::Shared, entry);
         } else {
-            self.account.write(|entry| entry.cache = CacheResult::Shared);
+            self.account.write(|entry| {
+                entry.cache = CacheResult::Shared;
+                (entry.model, entry.provider) = served_by;
+            });
         }
         if let (Some(usage), Some(candidate)) =
             (entry.and_then(|entry| entry.usage), self.decision.candidates.first())
         {
-            let bill = Bill::new(&self.snapshot, candidate, self.digest.prompt_tokens);
+            let bill = Bill::new(&self.snapshot, candidate, &self.digest);
             bill.charge_baseline(&self.app.metrics, self.account.tenant(), &usage);
         }
         self.account.close(outcome);

@@ -1,10 +1,13 @@
 //! How much a caller may spend.
 
 use http::StatusCode;
+use router_upstream::Rule;
 use serde_json::json;
 
 use crate::records::tenants;
-use crate::support::{DIALECTS, HARD, Plan, Program, Speech, World, chat, chat_with, until, world_with};
+use crate::support::{
+    DIALECTS, HARD, Plan, Program, Speech, World, chat, chat_with, fault, until, world_with,
+};
 
 /// A budget of so many dollars a day.
 fn daily(limit: &str, more: &str) -> String {
@@ -34,6 +37,27 @@ async fn what_cannot_be_paid_for_is_not_sent() {
     assert_eq!(world.calls(), 2);
     assert_eq!(world.client.metric("budget_denials_total", &["daily"]).await, 2.0);
     assert_eq!(world.client.metric("budget_limit_usd", &["daily"]).await, 0.00005);
+}
+
+/// As many prompt tokens as there are bytes, the answer as long as it may be, each at the dearest price of its kind.
+#[tokio::test]
+async fn the_most_that_a_request_can_cost_is_set_aside() {
+    let world = world_with(|base| {
+        let dear = "price = { input = \"$0.05/M\", cache_write = \"$2/M\", output = \"$0.08/M\", reasoning = \"$3/M\" }";
+        base.replace("price = { input = \"$0.05/M\", output = \"$0.08/M\" }", dear) + &daily("$1", "")
+    })
+    .await;
+    world.inside.script(Rule::always(fault("stall=1")));
+    let prompt = "\u{4f60}\u{597d}".repeat(50);
+    let body = chat_with("small", &prompt, json!({"max_tokens": 1_000, "n": 2, "stream": true}));
+    let mut stream = world.client.stream(Speech::OpenAi, &body).await;
+    stream.read(1).await;
+    let reserved = world.client.metric("budget_reserved_usd", &["daily"]).await;
+    // Sixteen tokens frame a message at most, and a line feed parts it from the next.
+    let expected = (prompt.len() as f64 + 17.0) * 2e-6 + 2_000.0 * 3e-6;
+    assert!((reserved - expected).abs() < 1e-9, "{reserved} {expected}");
+    drop(stream);
+    until(|| async { world.client.metric("budget_reserved_usd", &["daily"]).await == 0.0 }).await;
 }
 
 #[tokio::test]

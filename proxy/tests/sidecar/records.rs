@@ -129,6 +129,56 @@ async fn every_request_has_a_line_and_the_report_adds_them_up() {
     assert_eq!(run(&["report", "--records", records, "--by", "colour"], "").code, 1);
 }
 
+/// The end user stands in the body under each dialect's own name, and can be forgotten by it.
+#[tokio::test]
+async fn the_end_user_of_the_body_is_written_down_and_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = Plan { settings: keeping(&folder), ..Plan::default() }.start().await;
+    for (speech, more) in [
+        (Speech::OpenAi, json!({"user": "ada-7"})),
+        (Speech::Anthropic, json!({"metadata": {"user_id": "ada-7"}})),
+        (Speech::OpenAi, json!({"user": "bob-7"})),
+    ] {
+        let reply = world.client.ask(speech, &speech.body("hi", more)).await;
+        assert_eq!(reply.status, StatusCode::OK, "{}", reply.text());
+    }
+    world.sidecar.drain().await;
+    let users = || {
+        let mut users: Vec<_> =
+            lines(&folder.path().join("ledger")).iter().map(|l| l["user"].clone()).collect();
+        users.sort_by_key(Value::to_string);
+        users
+    };
+    assert_eq!(users(), ["ada-7", "ada-7", "bob-7"]);
+    let records = folder.path().to_str().unwrap();
+    let forgotten = run(&["forget", "--records", records, "--user", "ada-7", "--json"], "");
+    assert_eq!((forgotten.code, &forgotten.json()["ledger_entries"]), (0, &json!(2)), "{}", forgotten.stderr);
+    assert_eq!(users(), ["bob-7"]);
+}
+
+/// Who shared somebody else's call has a line that names the model, too, whether or not the answer could be stored.
+#[tokio::test]
+async fn a_shared_answer_names_its_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = Plan { settings: keeping(&folder), ..Plan::default() }.start().await;
+    for fault_name in ["slow-first-token=300", "slow-first-token=300,length"] {
+        for name in fault_name.split(',') {
+            world.inside.script(Rule::next(fault(name), 1));
+        }
+        let body = chat_with("small", fault_name, json!({"temperature": 0}));
+        let (one, two) = tokio::join!(world.client.chat(body.clone()), world.client.chat(body));
+        assert_eq!((one.status, two.status), (StatusCode::OK, StatusCode::OK));
+    }
+    world.sidecar.drain().await;
+    let ledger = lines(&folder.path().join("ledger"));
+    let shared: Vec<_> = ledger.iter().filter(|entry| entry["cache"] == "shared").collect();
+    assert_eq!((ledger.len(), shared.len()), (4, 2), "{ledger:#?}");
+    for entry in shared {
+        assert_eq!((&entry["model"], &entry["provider"]), (&json!("small"), &json!("local")), "{entry:#}");
+        assert_eq!(entry["cost_usd"], 0.0);
+    }
+}
+
 #[tokio::test]
 async fn a_damaged_line_is_named_and_passed_over() {
     let folder = tempfile::tempdir().unwrap();

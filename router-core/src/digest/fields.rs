@@ -21,6 +21,9 @@ use crate::dialect::Endpoint;
 /// in use, resource names of cloud accounts, have about 150 bytes.
 const MODEL_NAME_BYTES: usize = 512;
 
+/// So much of an end user's name is kept. Providers ask for a hash or an id of at most 64 to 256 bytes.
+const USER_BYTES: usize = 256;
+
 const MODEL_EXPECTED: &str = "a string of at most 512 bytes: the name of a model, or \"auto\"";
 
 /// A body while it is read: what routing itself looks at, and the walk over everything.
@@ -33,6 +36,8 @@ pub(super) struct Fields<'k, 'b> {
     pub(super) temperature: Temperature,
     pub(super) max_output_tokens: Option<u64>,
     pub(super) choices: Option<u64>,
+    /// The end user that the caller names.
+    pub(super) user: Option<Box<str>>,
     pub(super) walk: Walk<'k>,
     pub(super) splices: Splices,
     /// Which of the fields outside the fingerprint were met, by position in [`UNHASHED`].
@@ -60,12 +65,18 @@ impl<'k, 'b> Fields<'k, 'b> {
             temperature: Temperature::Absent,
             max_output_tokens: None,
             choices: None,
+            user: None,
             walk: Walk::new(key, body.len()),
             splices: Splices::new(endpoint, body),
             met: [false; UNHASHED.len()],
             current: None,
             fault: None,
         }
+    }
+
+    /// Bytes of the whole body.
+    pub(super) const fn body_bytes(&self) -> usize {
+        self.body.len()
     }
 
     /// Reads the whole body.
@@ -140,6 +151,7 @@ impl<'k, 'b> Fields<'k, 'b> {
             }
             "temperature" => self.temperature = temperature(raw)?,
             "n" => self.choices = read(raw, param, "a positive integer")?,
+            "user" | "safety_identifier" | "metadata" => self.take_user(raw),
             _ => {
                 if let Some(limit) = read::<Option<u64>>(raw, param, "a positive integer")? {
                     let others = self.max_output_tokens.unwrap_or(u64::MAX);
@@ -165,6 +177,23 @@ impl<'k, 'b> Fields<'k, 'b> {
         self.model = model.into();
         self.splices.models.push(range);
         Ok(())
+    }
+
+    /// Takes note of the end user. What is not in the shape that it should have names nobody.
+    fn take_user(&mut self, raw: &RawValue) {
+        #[derive(Deserialize)]
+        struct Metadata<'a> {
+            #[serde(borrow)]
+            user_id: Name<'a>,
+        }
+        let named = serde_json::from_str::<Name<'_>>(raw.get())
+            .or_else(|_| serde_json::from_str::<Metadata<'_>>(raw.get()).map(|metadata| metadata.user_id));
+        if let Ok(Name(user)) = named
+            && self.user.is_none()
+            && !user.is_empty()
+        {
+            self.user = Some(user[..user.floor_char_boundary(USER_BYTES)].into());
+        }
     }
 
     fn hash(&mut self, raw: &RawValue) -> Result<Fingerprint, BodyFault> {
@@ -201,7 +230,16 @@ impl<'de: 'b, 'b> Visitor<'de> for TopLevel<'_, '_, 'b> {
 fn routing_param(endpoint: Endpoint, name: &str) -> Option<&'static str> {
     const ALWAYS: [&str; 5] = ["model", "stream", "stream_options", "temperature", "n"];
     let limits = limit_params(endpoint);
-    ALWAYS.iter().chain(limits).copied().find(|param| *param == name)
+    ALWAYS.iter().chain(limits).chain(user_params(endpoint)).copied().find(|param| *param == name)
+}
+
+/// The fields that name the end user.
+const fn user_params(endpoint: Endpoint) -> &'static [&'static str] {
+    match endpoint {
+        Endpoint::Messages => &["metadata"],
+        Endpoint::CountTokens => &[],
+        _ => &["user", "safety_identifier"],
+    }
 }
 
 /// The fields that limit the answer; the first one is added where a limit must be and none is stated.

@@ -49,6 +49,8 @@ pub(super) struct Gather {
     pub(super) extra_bytes: usize,
     /// Tokens given as numbers.
     pub(super) extra_tokens: u64,
+    /// There are documents or sounds, of which nobody here knows how many tokens they are.
+    pub(super) attachments: bool,
 }
 
 /// The same, arranged: system, history, question, each in one piece.
@@ -76,6 +78,7 @@ impl Gather {
             images: 0,
             extra_bytes: 0,
             extra_tokens: 0,
+            attachments: false,
         }
     }
 

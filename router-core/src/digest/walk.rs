@@ -163,6 +163,7 @@ impl<'k> Walk<'k> {
         match kind {
             "image_url" | "image" | "input_image" => self.gathered.images += 1,
             "tool_result" => self.implied = Some(Role::Tool),
+            "document" | "file" | "input_file" | "input_audio" => self.gathered.attachments = true,
             _ => {}
         }
     }

@@ -1,5 +1,7 @@
 //! A model as one provider serves it.
 
+use std::fmt;
+
 use crate::capability::Capabilities;
 use crate::ids::{ModelId, ProviderId};
 use crate::money::Usd;
@@ -62,6 +64,30 @@ impl PriceSource {
     }
 }
 
+/// What is known of one of the models that an [`UpstreamModel::AsRequested`] entry stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// What it costs.
+    pub pricing: Pricing,
+    /// Answer tokens at most, where known.
+    pub max_output_tokens: Option<u64>,
+}
+
+/// Where to look such models up: a catalogue, and whose models of it are meant.
+#[derive(Clone, Copy)]
+pub struct PriceList {
+    /// The catalogue's name for the provider, where it knows it.
+    pub seller: Option<&'static str>,
+    /// Finds a model by seller and name. Called for every such request: at most a microsecond.
+    pub find: fn(Option<&'static str>, &str) -> Option<&'static Listed>,
+}
+
+impl fmt::Debug for PriceList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PriceList({:?})", self.seller)
+    }
+}
+
 /// The model name the provider is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UpstreamModel {
@@ -86,6 +112,8 @@ pub struct Model {
     pub pricing: Pricing,
     /// Who says so.
     pub price_source: PriceSource,
+    /// Where the prices of the models are that it stands for, if it stands for many.
+    pub price_list: Option<PriceList>,
     /// Prompt and answer tokens that fit, where known.
     pub context_tokens: Option<u64>,
     /// Answer tokens at most, where known.
@@ -94,4 +122,27 @@ pub struct Model {
     pub tier: u8,
     /// What it can do.
     pub capabilities: Capabilities,
+}
+
+impl Model {
+    /// What is known of the model of this name where the entry stands for many.
+    fn listed(&self, requested: &str) -> Option<&'static Listed> {
+        let list = self.price_list?;
+        (list.find)(list.seller, requested)
+    }
+
+    /// What it costs, and who says so. `requested` is the name that the caller used, which an entry for many models goes by.
+    #[must_use]
+    pub fn pricing_of(&self, requested: &str) -> (&Pricing, PriceSource) {
+        match self.listed(requested) {
+            Some(listed) => (&listed.pricing, PriceSource::Catalogue),
+            None => (&self.pricing, self.price_source),
+        }
+    }
+
+    /// Answer tokens at most, where known; see [`pricing_of`](Self::pricing_of).
+    #[must_use]
+    pub fn max_output_of(&self, requested: &str) -> Option<u64> {
+        self.listed(requested).map_or(self.max_output_tokens, |listed| listed.max_output_tokens)
+    }
 }

@@ -411,3 +411,42 @@ fn a_conversation_keeps_its_name_as_it_grows() {
     names.dedup();
     assert_eq!(names.len(), others.len() + 1);
 }
+
+#[test]
+fn the_end_user_is_whom_the_caller_names() {
+    let chat = |more: &str| {
+        let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"q"}}]{more}}}"#);
+        read(Endpoint::ChatCompletions, &body).unwrap().user
+    };
+    assert_eq!(chat(r#","user":"ada""#).as_deref(), Some("ada"));
+    assert_eq!(
+        chat(r#","safety_identifier":"h-\u0061da","metadata":{"user_id":"x"}"#).as_deref(),
+        Some("h-ada")
+    );
+    for nobody in
+        ["", r#","user":"""#, r#","user":7"#, r#","user":{"id":"ada"}"#, r#","metadata":{"user_id":"ada"}"#]
+    {
+        assert_eq!(chat(nobody), None, "{nobody}");
+    }
+    let long = format!(r#","user":"{}""#, "\u{e9}".repeat(300));
+    assert_eq!(chat(&long).map(|user| user.len()), Some(256));
+    let message = |metadata: Value| {
+        let body = json!({"model": "m", "max_tokens": 9, "metadata": metadata, "messages": [{"role": "user", "content": "q"}]});
+        digest(Endpoint::Messages, &body).user
+    };
+    assert_eq!(message(json!({"user_id": "ada"})).as_deref(), Some("ada"));
+    assert_eq!(message(json!({"user_id": null})), None);
+    assert_eq!(message(json!(null)), None);
+}
+
+#[test]
+fn a_prompt_has_no_more_tokens_than_bytes() {
+    for text in ["hi", "\u{1f9ff}\u{1f9ff}", "0x9f8e7d6c", "\u{4f60}\u{597d}"] {
+        let digest = chat(json!([{"role": "user", "content": text}]));
+        assert!(digest.prompt_tokens_at_most >= text.len() as u64 + 4, "{text}");
+        assert!(digest.prompt_tokens_at_most <= text.len() as u64 + 17, "{text}");
+    }
+    let document = json!({"type": "document", "source": {"type": "base64", "data": "J".repeat(9_000)}});
+    let digest = messages(json!([{"role": "user", "content": [document]}]));
+    assert!(digest.prompt_tokens < 100 && digest.prompt_tokens_at_most > 9_000);
+}

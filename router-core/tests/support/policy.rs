@@ -309,6 +309,7 @@ fn compile(id: ModelId, name: &str, provider: ProviderId, draft: &ModelDraft, un
         provider,
         upstream_model: if unlisted { UpstreamModel::AsRequested } else { UpstreamModel::Named(name.into()) },
         price_source: router_core::PriceSource::Policy,
+        price_list: None,
         pricing,
         context_tokens: draft.context,
         max_output_tokens: draft.max_output,

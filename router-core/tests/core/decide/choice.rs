@@ -113,6 +113,12 @@ pub(super) fn limits_of_cost() -> Vec<Scenario> {
             long("0.9", 1000).max_cost(0.001),
             Order(&["small"]),
         ),
+        scenario(
+            "an answer as long as the request allows must stay below it",
+            two(),
+            ask("0.9").max_tokens(1_000_000).max_cost(0.5),
+            Order(&["small"]),
+        ),
         scenario("a cost limit below all", two(), ask("0.9").max_cost(0.000_000_001), Code("cost_limit")),
         scenario("a cost limit above all", two(), ask("0.9").max_cost(1.0), Order(&["big", "small"])),
         scenario(
