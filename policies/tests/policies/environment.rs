@@ -79,7 +79,7 @@ fn models_named_by_callers_have_the_catalogues_price() {
     let variables: Vec<_> = ALL.iter().chain(&gateway).copied().collect();
     for (snapshot, name, priced) in [
         (compiled(ALL, &[]).unwrap(), "gpt-4o-mini", true),
-        (compiled(ALL, &[]).unwrap(), "claude-opus-4-1", true),
+        (compiled(ALL, &[]).unwrap(), "claude-opus-4-8", true),
         (compiled(ALL, &[]).unwrap(), "house-model", false),
         (compiled(&variables, &[]).unwrap(), "gpt-4o-mini", true),
         (compiled(&variables, &[]).unwrap(), "gpt-4o-mini-our-own", false),
