@@ -7,7 +7,11 @@ pub mod body;
 mod hedge;
 mod share;
 
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
@@ -55,7 +59,7 @@ pub async fn handle(app: Arc<App>, request: Request<Incoming>) -> Response<Paylo
         app.log_requests.then(|| id.clone()),
         &app.books,
     ));
-    let mut response = match route(&app, endpoint, request, &account, &id).await {
+    let mut response = match caught(route(&app, endpoint, request, &account, &id)).await {
         Ok(response) => response,
         Err(refusal) => {
             account.close(refusal.outcome());
@@ -65,6 +69,18 @@ pub async fn handle(app: Arc<App>, request: Request<Incoming>) -> Response<Paylo
     respond::standings(response.headers_mut(), account.standings());
     response.headers_mut().insert(name::REQUEST_ID, id);
     response
+}
+
+/// A defect ends one request, not the connection with all the others on it.
+async fn caught(
+    route: impl Future<Output = Result<Response<Payload>, Refusal>>,
+) -> Result<Response<Payload>, Refusal> {
+    let mut route = pin!(route);
+    poll_fn(|context| {
+        let polled = catch_unwind(AssertUnwindSafe(|| route.as_mut().poll(context)));
+        polled.unwrap_or(Poll::Ready(Err(Refusal::Internal)))
+    })
+    .await
 }
 
 /// The dialect of errors: the endpoint's own, else what the caller's headers give away.

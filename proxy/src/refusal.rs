@@ -92,6 +92,9 @@ pub enum Refusal {
     /// What a request costs could not be written down.
     #[error("the router cannot write down what requests cost; try again later")]
     Unrecorded,
+    /// A defect of the router ended the request.
+    #[error("the router failed; its log says where")]
+    Internal,
     /// As many requests in flight as are allowed.
     #[error("too many requests in flight; try again soon")]
     Overloaded,
@@ -125,6 +128,7 @@ impl Refusal {
             Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::BudgetExceeded { .. } | Self::ForeignOrigin => StatusCode::FORBIDDEN,
             Self::Overloaded | Self::Draining | Self::Unrecorded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Loop => StatusCode::LOOP_DETECTED,
         }
     }
@@ -149,6 +153,7 @@ impl Refusal {
             Self::ForeignOrigin => "policy_denied",
             Self::Overloaded | Self::Unrecorded => "overloaded",
             Self::Draining => "draining",
+            Self::Internal => "internal_error",
             Self::Loop => "loop_detected",
         }
     }
@@ -166,7 +171,7 @@ impl Refusal {
             | Self::RateLimited { .. }
             | Self::BudgetExceeded { .. }
             | Self::ForeignOrigin => "denied",
-            Self::Overloaded | Self::Draining | Self::Unrecorded | Self::Loop => "error",
+            Self::Overloaded | Self::Draining | Self::Unrecorded | Self::Internal | Self::Loop => "error",
             _ => "client_error",
         }
     }

@@ -1,10 +1,12 @@
 //! Keys: made, exchanged, expired, limited.
 
 use http::StatusCode;
+use router_upstream::Rule;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::records::{hash, tenants};
-use crate::support::{Plan, Reply, Speech, World, chat, run, until_eq, world_with};
+use crate::support::{DIALECTS, Plan, Reply, Speech, World, chat, fault, run, until_eq, within, world_with};
 
 async fn ask(world: &World, key: &str, body: serde_json::Value) -> Reply {
     world.client.ask_with(Speech::OpenAi, &[("x-api-key", key)], &body).await
@@ -79,6 +81,7 @@ async fn callers_cannot_make_the_router_connect_elsewhere() {
     let target = elsewhere.local_addr().unwrap();
     let world = Plan::default().start().await;
     let url = format!("http://{target}/v1");
+    let mut attempts = 0;
     let fields = [
         "base_url",
         "api_base",
@@ -100,6 +103,7 @@ async fn callers_cannot_make_the_router_connect_elsewhere() {
         body[field] = json!(url);
         world.client.chat(body).await;
         world.client.chat(json!({"model": url, "messages": [{"role": "user", "content": field}]})).await;
+        attempts += 2;
     }
     let names = [
         "host",
@@ -127,6 +131,7 @@ async fn callers_cannot_make_the_router_connect_elsewhere() {
             .headers_mut()
             .insert(http::HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
         let _ = world.client.try_send(request).await;
+        attempts += 1;
     }
     for path in [
         format!("//{target}/v1/chat/completions"),
@@ -137,7 +142,33 @@ async fn callers_cannot_make_the_router_connect_elsewhere() {
             .client
             .fetch(world.client.data, http::Method::POST, &path, &[], &chat("small", "hi").to_string())
             .await;
+        attempts += 1;
     }
+    let body = chat("small", "hi").to_string();
+    let host = world.client.data;
+    for head in [
+        format!("POST {url}/chat/completions HTTP/1.1\r\nHost: {target}"),
+        format!("POST {url}/chat/completions HTTP/1.1\r\nHost: {host}"),
+        format!("POST http://user@{target}/v1/chat/completions HTTP/1.1\r\nHost: {target}"),
+        format!("CONNECT {target} HTTP/1.1\r\nHost: {target}"),
+        format!("GET {url}/models HTTP/1.1\r\nHost: {target}"),
+        format!("POST /v1/chat/completions HTTP/1.1\r\nHost: {host}\r\nHost: {target}"),
+    ] {
+        let mut stream = tokio::net::TcpStream::connect(host).await.unwrap();
+        let request = format!("{head}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let _ = within(stream.read_to_end(&mut answer)).await;
+        attempts += 1;
+    }
+    for speech in DIALECTS {
+        let redirect = format!("redirect={url}/chat/completions");
+        world.inside.script(Rule::next(fault(&redirect), 3));
+        let reply = world.client.ask(speech, &speech.body("redirected", json!({}))).await;
+        assert_ne!(reply.status, StatusCode::FOUND, "{}", reply.text());
+        attempts += 1;
+    }
+    assert!(attempts >= 30, "{attempts}");
     let none = tokio::time::timeout(std::time::Duration::from_millis(50), elsewhere.accept()).await;
     assert!(none.is_err(), "something connected");
 }

@@ -8,8 +8,10 @@ use router_proxy::sidecar::Settings;
 use router_upstream::Rule;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
-use crate::support::{Plan, Program, Speech, World, chat, chat_with, fault, run, until, world};
+use crate::support::{Plan, Program, Speech, World, chat, chat_with, fault, run, until, within, world};
 
 /// Two tenants, blue and red, with a key each: `key-of-blue`, `key-of-red`.
 pub fn tenants() -> String {
@@ -358,21 +360,56 @@ async fn neither_keys_nor_prompts_are_anywhere() {
 /// However many names callers think up, the metrics have names of the policy only.
 #[tokio::test]
 async fn callers_cannot_make_series() {
+    const NAMES: usize = 100_000;
+    const CONNECTIONS: usize = 8;
     let world = Plan { policy: |base| base + &tenants(), ..Plan::default() }.start().await;
     let series = async || {
         let page = world.client.admin(Method::GET, "/metrics", "").await.text();
         page.lines().filter(|line| !line.starts_with('#')).count()
     };
-    let random = || fastrand::u64(..).to_string();
     let mut counts = Vec::new();
-    for _ in 0..3 {
-        for _ in 0..200 {
-            let (key, model) = (random(), random());
-            let headers = [("x-api-key", if fastrand::bool() { "key-of-blue" } else { &key })];
-            world.client.ask_with(Speech::OpenAi, &headers, &chat(&model, "hi")).await;
-            world.client.get(&format!("/v1/{model}"), &headers).await;
+    for round in [NAMES / 10, NAMES - NAMES / 10] {
+        let senders =
+            (0..CONNECTIONS).map(|_| tokio::spawn(think_up(world.client.data, round / CONNECTIONS)));
+        for sender in senders.collect::<Vec<_>>() {
+            sender.await.unwrap();
         }
         counts.push(series().await);
     }
-    assert!(counts[2] <= 2_000 && counts[2] == counts[1], "{counts:?}");
+    let answered = world.client.metric("requests_total", &[]).await;
+    assert!(answered >= NAMES as f64, "{answered}");
+    assert!(counts[1] <= 2_000 && counts[0] == counts[1], "{counts:?}");
+}
+
+/// Asks so many times, each time under names that nobody knows: models, keys, tags, users, paths.
+async fn think_up(address: std::net::SocketAddr, times: usize) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let mut seen = Vec::new();
+    for number in 0..times {
+        let name = fastrand::u64(..);
+        let key = if fastrand::bool() { "key-of-blue".to_owned() } else { format!("key-{name}") };
+        let path = if number % 4 == 0 { format!("/v1/{name}") } else { "/v1/chat/completions".to_owned() };
+        let body =
+            json!({"model": name.to_string(), "user": name, "messages": [{"role": "user", "content": "hi"}]});
+        let body = body.to_string();
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nhost: a\r\nx-api-key: {key}\r\nx-router-tags: t{name}=v{name},tenant=t{name}\r\n\
+             x-router-session: s{name}\r\nuser-agent: a{name}\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        seen.clear();
+        while !is_whole(&seen) {
+            assert!(within(stream.read_buf(&mut seen)).await.unwrap() > 0, "the connection stays");
+        }
+        assert!(seen.starts_with(b"HTTP/1.1 4"), "{}", String::from_utf8_lossy(&seen));
+    }
+}
+
+/// Whether this is an answer with all of its body.
+fn is_whole(answer: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(answer);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()).unwrap();
+    body.len() >= length.parse().unwrap()
 }
