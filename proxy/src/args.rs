@@ -263,9 +263,12 @@ pub struct Listeners {
 /// Options of `demo`.
 #[derive(Debug, Args)]
 pub struct Demo {
-    /// How many requests the sample workload has.
-    #[arg(long, value_name = "N", default_value_t = 400, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub requests: u32,
+    /// How many requests the sample workload has. Default: 400, with --chaos 1,600.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub requests: Option<u32>,
+    /// Kill and slow the simulated providers meanwhile, report what callers saw of it, and end.
+    #[arg(long)]
+    pub chaos: bool,
     /// Where to listen.
     #[command(flatten)]
     pub listeners: Listeners,
@@ -279,7 +282,16 @@ pub struct Demo {
 
 impl Default for Demo {
     fn default() -> Self {
-        Self { requests: 400, listeners: Listeners { listen: None, admin: None }, exit: false, json: false }
+        let listeners = Listeners { listen: None, admin: None };
+        Self { requests: None, chaos: false, listeners, exit: false, json: false }
+    }
+}
+
+impl Demo {
+    /// The length of the workload.
+    #[must_use]
+    pub fn requests(&self) -> u32 {
+        self.requests.unwrap_or(if self.chaos { 1_600 } else { 400 })
     }
 }
 

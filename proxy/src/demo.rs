@@ -1,5 +1,6 @@
 //! `demo`: the sidecar at work over two simulated providers, and what it saved.
 
+mod chaos;
 mod client;
 mod providers;
 mod report;
@@ -8,7 +9,7 @@ mod workload;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -20,9 +21,11 @@ use crate::commands::{Signals, listen, run, runtime, scorer};
 use crate::log;
 use crate::sidecar::{Settings, Sidecar};
 
+use chaos::Storm;
 use client::{Client, Reply};
 use providers::Providers;
 use report::Report;
+use workload::Order;
 
 /// Requests under way at the same time: a small team's worth.
 const CONCURRENCY: usize = 16;
@@ -37,19 +40,25 @@ pub fn demo(options: &args::Demo) -> anyhow::Result<ExitCode> {
 }
 
 async fn play(options: &args::Demo) -> anyhow::Result<ExitCode> {
-    let providers = Providers::start().await.context("the simulated providers do not start")?;
+    let starting =
+        async { if options.chaos { Providers::start_pairs().await } else { Providers::start().await } };
+    let providers = starting.await.context("the simulated providers do not start")?;
     let settings = listen(Settings::default(), &options.listeners);
     let sidecar = Sidecar::start(settings, providers.origin(), scorer()).await?;
-    let replies = drive(&sidecar, options.requests).await;
-    let report = Report::new(&sidecar, &replies)?;
+    let orders = workload::orders(options.requests());
+    let report = if options.chaos {
+        weather(&sidecar, &providers, orders).await?
+    } else {
+        Report::new(&sidecar, &drive(&sidecar, orders, None).await)?
+    };
     if options.json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
         print!("{report}");
     }
-    if options.exit {
+    if options.exit || options.chaos {
         sidecar.drain().await;
-        return Ok(if report.has_errors() { ExitCode::FAILURE } else { ExitCode::SUCCESS });
+        return Ok(if report.has_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS });
     }
     if !options.json {
         print!("{}", report::what_next(&sidecar, providers.policy()));
@@ -57,13 +66,33 @@ async fn play(options: &args::Demo) -> anyhow::Result<ExitCode> {
     Ok(run(sidecar, Signals::take()?).await)
 }
 
-/// Sends the workload and waits for every answer.
-async fn drive(sidecar: &Sidecar, requests: u32) -> Vec<Reply> {
+/// A quarter of the workload in fair weather, so that the router gets to know its providers, and the rest in rough.
+async fn weather(sidecar: &Sidecar, providers: &Providers, mut orders: Vec<Order>) -> anyhow::Result<Report> {
+    let rough = orders.split_off(orders.len() / 4);
+    let calm = drive(sidecar, orders, Some(chaos::LASTING / 4)).await;
+    let storm = Storm::new(providers, sidecar);
+    let replies = tokio::select! {
+        replies = drive(sidecar, rough, Some(chaos::LASTING)) => replies,
+        never = storm.rage() => match never {},
+    };
+    let damage = storm.end().await;
+    let account = chaos::Account::new(damage, &calm, &replies, sidecar);
+    let all: Vec<Reply> = calm.into_iter().chain(replies).collect();
+    Ok(Report::new(sidecar, &all)?.in_weather(account))
+}
+
+/// Sends the orders, over this time where one is given, and waits for every answer.
+async fn drive(sidecar: &Sidecar, orders: Vec<Order>, over: Option<Duration>) -> Vec<Reply> {
     let client = Client::new(sidecar.data());
     let places = Arc::new(Semaphore::new(CONCURRENCY));
-    let progress = progress(requests);
+    let count = u32::try_from(orders.len()).unwrap_or(u32::MAX);
+    let progress = progress(count);
     let mut tasks = JoinSet::new();
-    for order in workload::orders(requests) {
+    let begun = Instant::now();
+    for (order, number) in orders.into_iter().zip(0..) {
+        if let Some(over) = over {
+            tokio::time::sleep_until((begun + over * number / count).into()).await;
+        }
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
         let client = client.clone();
         let progress = progress.clone();

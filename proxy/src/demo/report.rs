@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use router_core::{Digest, Endpoint, RouteRequest, TenantId, decide};
 use serde::Serialize;
 
+use super::chaos::Account;
 use super::client::Reply;
 use super::workload;
 use crate::explain::Explanation;
@@ -24,6 +25,8 @@ pub(super) struct Report {
     bands: Bands,
     placement: Placement,
     overhead_us: Overhead,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chaos: Option<Account>,
     #[serde(skip)]
     refused_traps: u64,
     #[serde(skip)]
@@ -68,7 +71,7 @@ struct Latency {
 }
 
 /// The value below which `share` of the sorted values lie.
-fn quantile<T: Copy + Default>(sorted: &[T], share: f64) -> T {
+pub(super) fn quantile<T: Copy + Default>(sorted: &[T], share: f64) -> T {
     let at = (sorted.len() as f64 * share).ceil() as usize;
     sorted.get(at.saturating_sub(1)).copied().unwrap_or_default()
 }
@@ -78,8 +81,7 @@ impl Report {
         let count = |wanted: &dyn Fn(&Reply) -> bool| replies.iter().filter(|reply| wanted(reply)).count();
         let cached = |name: &str| count(&|reply| reply.cache == name);
         let band = |name: &str| count(&|reply| reply.band == name);
-        // An answer from the cache names the model that once gave it; no provider was asked for it.
-        let asked = |reply: &Reply| matches!(reply.cache.as_str(), "miss" | "bypass");
+        let asked = Reply::was_asked;
         let placed = |name: &str| count(&|reply| asked(reply) && reply.placement == name);
         let metrics = &sidecar.app().metrics;
         let (cost_usd, baseline_cost_usd) = (metrics.total_cost(), metrics.total_baseline_cost());
@@ -88,7 +90,7 @@ impl Report {
         let (internal, external) = (placed("internal"), placed("external"));
         Ok(Self {
             requests: replies.len(),
-            errors: count(&|reply| !reply.ok),
+            errors: count(&|reply| !reply.is_ok()),
             cost_usd,
             baseline_cost_usd,
             saved_ratio: if baseline_cost_usd > 0.0 { 1.0 - cost_usd / baseline_cost_usd } else { 0.0 },
@@ -102,6 +104,7 @@ impl Report {
             bands: Bands { internal: band("internal"), hybrid: band("hybrid"), external: band("external") },
             placement: Placement { internal, external, none: replies.len() - internal - external },
             overhead_us: Overhead { p50: quantile(&overheads, 0.5), p99: quantile(&overheads, 0.99) },
+            chaos: None,
             refused_traps: metrics.cache_lookups.with_label_values(&["semantic", "vetoed"]).get(),
             latency: Latency {
                 cached: median(replies.iter().filter(|reply| !asked(reply))),
@@ -111,9 +114,14 @@ impl Report {
         })
     }
 
-    /// Whether a request failed.
-    pub(super) fn has_errors(&self) -> bool {
-        self.errors > 0
+    /// The same with what the storm did.
+    pub(super) fn in_weather(self, chaos: Account) -> Self {
+        Self { chaos: Some(chaos), ..self }
+    }
+
+    /// Whether something happened that must not: in fair weather a failed request, in rough weather a stream that hid its failure.
+    pub(super) fn has_failed(&self) -> bool {
+        self.chaos.as_ref().map_or(self.errors > 0, Account::has_lied)
     }
 }
 
@@ -184,6 +192,9 @@ impl fmt::Display for Report {
             ms(self.latency.asked),
             ms(self.latency.cached)
         )?;
+        if let Some(chaos) = &self.chaos {
+            return chaos.fmt(f);
+        }
         if let Some(example) = &self.example {
             writeln!(f, "\n  One decision in full (a request for a lock-free queue with proofs)\n")?;
             for line in example.to_string().lines() {

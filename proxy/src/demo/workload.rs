@@ -183,6 +183,11 @@ impl Order {
         body.to_string()
     }
 
+    /// Whether its answer comes as a stream.
+    pub(super) fn is_streamed(&self) -> bool {
+        self.stream
+    }
+
     /// Whether an answer came to its end.
     pub(super) fn is_complete(&self, body: &[u8]) -> bool {
         let body = String::from_utf8_lossy(body);

@@ -120,7 +120,7 @@ impl Passage {
         let Answer { head, body, sent, permit } = answer;
         let read = watch.wait(collect(body, sent, &candidate.timeouts)).await;
         drop(permit);
-        let (body, reading) = match read.and_then(|body| whole(&head.headers, body)) {
+        let (body, reading) = match read.and_then(|body| whole(status, &head.headers, body)) {
             Ok(whole) => whole,
             Err(Cut { fault, seen }) => {
                 settlement.give_up(fault, &reading::read_body(&seen));
@@ -285,12 +285,17 @@ async fn piece(body: &mut Incoming, idle: Duration, left: Duration) -> Result<Op
     }
 }
 
-/// A JSON body that ends in mid-value was cut short, even where the connection ended in good order.
-fn whole(headers: &HeaderMap, body: Bytes) -> Result<(Bytes, Reading), Cut> {
+/// A JSON body that ends in mid-value was cut short, even where the connection ended in good order. And what succeeds with something
+/// else than a JSON object (somebody's welcome page) is no answer; a provider's refusal may be written as it likes.
+fn whole(status: Status, headers: &HeaderMap, body: Bytes) -> Result<(Bytes, Reading), Cut> {
     let json = headers
         .get(header::CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
     let coded = headers.contains_key(header::CONTENT_ENCODING);
+    if status == Status::Success && !coded && !body.trim_ascii_start().starts_with(b"{") {
+        let seen = if json { body } else { Bytes::new() };
+        return Err(Cut { fault: UpstreamFault::Invalid("it is no JSON object"), seen });
+    }
     let reading = reading::read_body(&body);
     if json && !coded && !reading.ended {
         return Err(Cut { fault: UpstreamFault::Broken, seen: body });

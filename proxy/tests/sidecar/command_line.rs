@@ -204,6 +204,27 @@ fn the_demo_reports_in_json() {
     assert!(report["saved_ratio"].as_f64().unwrap() > 0.2, "{report}");
 }
 
+#[test]
+fn the_demo_in_rough_weather_ends_well_and_says_what_callers_saw() {
+    let ports = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+    let ended = run(&[&["demo", "--chaos", "--json", "--requests", "300"][..], &ports].concat(), "");
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let report = ended.json();
+    let chaos = &report["chaos"];
+    let count = |value: &serde_json::Value| value.as_u64().unwrap_or_else(|| panic!("{chaos}"));
+    assert_eq!((count(&report["requests"]), count(&chaos["requests"])), (300, 225));
+    assert_eq!(count(&chaos["silent_truncations"]), 0);
+    assert_eq!(chaos["faults"].as_object().unwrap().len(), 14, "every kind of trouble was there: {chaos}");
+    assert!(count(&chaos["hidden"]) > 0 && count(&chaos["retries"]) > 0, "{chaos}");
+    assert!(count(&chaos["breaker_openings"]) > 0, "{chaos}");
+    let sum = |errors: &serde_json::Value| errors.as_object().unwrap().values().map(count).sum::<u64>();
+    assert_eq!(sum(&chaos["errors"]), count(&chaos["noticed"]));
+    let by_act = chaos["noticed_during"].as_object().unwrap().values();
+    assert_eq!(by_act.map(sum).sum::<u64>(), count(&chaos["noticed"]));
+    // One stream in twenty may be hit in the middle; nothing else should be seen.
+    assert!(count(&chaos["noticed"]) <= 225 / 10, "{chaos}");
+}
+
 #[tokio::test]
 async fn the_demo_goes_on_serving() {
     let mut demo = Program::start(&["demo", "--requests", "5"]).await;

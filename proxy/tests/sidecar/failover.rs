@@ -156,3 +156,20 @@ async fn a_flapping_provider_is_invisible() {
     let failed = world.client.metric("upstream_requests_total", &["outcome=\"error_status\""]).await;
     assert!(failed > 0.0, "there was something to hide");
 }
+
+/// Somebody else's page at status 200 is not an answer, asked for as a stream or not.
+#[tokio::test]
+async fn what_is_no_answer_is_replaced_or_refused() {
+    for stream in [false, true] {
+        let world = crate::support::world().await;
+        world.inside.script(fault("garbage"));
+        let hidden = world.client.chat(chat_with("auto", "x", json!({"stream": stream}))).await;
+        assert_eq!(answered(&hidden), ("big", "2"));
+        let named = world.client.chat(chat_with("small", "x", json!({"stream": stream}))).await;
+        assert_eq!(
+            (named.status, named.header("x-router-error")),
+            (StatusCode::BAD_GATEWAY, "upstream_error")
+        );
+        assert!(Speech::OpenAi.is_error(&named.json()));
+    }
+}
