@@ -11,7 +11,7 @@ use router_core::{KeyId, Usd};
 
 use crate::books::Books;
 use crate::gate::Place;
-use crate::ledger::Entry;
+use crate::ledger::{CacheResult, Entry};
 use crate::metrics::Metrics;
 
 /// The label of what the policy does not name.
@@ -33,6 +33,8 @@ pub struct Account {
     /// What they cost, in nano-dollars.
     spent: AtomicU64,
     docket: Mutex<Docket>,
+    /// Whether no caller waits for it, so that it is no request in the metrics: only its money counts.
+    errand: bool,
 }
 
 /// What a request holds and leaves behind.
@@ -66,18 +68,40 @@ impl Account {
         books: &Arc<Books>,
     ) -> Self {
         metrics.in_flight.inc();
+        let mut account = Self::blank(metrics, endpoint, arrived, books);
+        account.logged = logged;
+        account
+    }
+
+    /// Opens the account of something that is asked on the side for `tenant`: a line in the ledger, and no request.
+    #[must_use]
+    pub fn errand(metrics: &Arc<Metrics>, tenant: &str, books: &Arc<Books>) -> Self {
+        let mut account = Self::blank(metrics, OTHER, Instant::now(), books);
+        account.of_tenant(tenant);
+        account.errand = true;
+        account
+    }
+
+    fn blank(metrics: &Arc<Metrics>, endpoint: &'static str, arrived: Instant, books: &Arc<Books>) -> Self {
         Self {
             metrics: Arc::clone(metrics),
             endpoint,
             tenant: OnceLock::new(),
-            logged,
+            logged: None,
             arrived,
             outcome: OnceLock::new(),
             books: Arc::clone(books),
             tokens: AtomicU64::new(0),
             spent: AtomicU64::new(0),
             docket: Mutex::default(),
+            errand: false,
         }
+    }
+
+    /// Whether no caller waits for it.
+    #[must_use]
+    pub fn is_errand(&self) -> bool {
+        self.errand
     }
 
     /// Nothing under the lock can leave a docket half written.
@@ -92,6 +116,14 @@ impl Account {
             let key = key.map(|key| key.to_string()).unwrap_or_default();
             self.docket().entry = Some(Box::new(Entry::begin(Timestamp::now(), receipt, tenant, &key)));
         }
+    }
+
+    /// Begins its line as that of another one's errand: the same caller, nothing spent yet.
+    pub fn enter_for(&self, other: &Self, purpose: CacheResult) {
+        let Some(entry) = other.docket().entry.clone() else { return };
+        let mut own = Entry::begin(Timestamp::now(), &entry.receipt, &entry.tenant, &entry.key);
+        (own.user, own.tags, own.cache) = (entry.user, entry.tags, purpose);
+        self.docket().entry = Some(Box::new(own));
     }
 
     /// Changes its line in the ledger, where there is one.
@@ -204,9 +236,11 @@ impl Account {
         if self.outcome.set(outcome).is_err() {
             return;
         }
-        self.metrics.in_flight.dec();
         let elapsed = self.arrived.elapsed();
-        self.metrics.finished(self.endpoint, self.tenant(), outcome, elapsed);
+        if !self.errand {
+            self.metrics.in_flight.dec();
+            self.metrics.finished(self.endpoint, self.tenant(), outcome, elapsed);
+        }
         self.leave(outcome, elapsed);
         if let Some(id) = &self.logged {
             let (endpoint, tenant, seconds) = (self.endpoint, self.tenant(), elapsed.as_secs_f64());

@@ -1,6 +1,7 @@
 //! The admin plane: metrics, health, reload, and why.
 
 mod access;
+mod cache;
 mod feedback;
 mod money;
 mod page;
@@ -43,6 +44,8 @@ pub async fn handle(app: Arc<App>, peer: SocketAddr, request: Request<Incoming>)
             explain(&app, request).await.unwrap_or_else(|r| r.respond(Dialect::OpenAi))
         }
         (&Method::POST, "/feedback") => answered(feedback::give(&app, request).await),
+        (&Method::POST, "/cache/purge") => answered(cache::purge(&app, request).await),
+        (&Method::POST, "/cache/warm") => answered(cache::warm(&app, request).await),
         (method, _) => {
             Refusal::MethodNotAllowed { method: method.to_string(), allow: "GET" }.respond(Dialect::OpenAi)
         }
@@ -61,7 +64,7 @@ fn read(app: &Arc<App>, path: &str) -> Response<Payload> {
         "/readyz" => ready(app),
         "/policy" => policy(app),
         "/providers" => json_response(StatusCode::OK, &providers::list(app, Instant::now())),
-        "/-/reload" | "/explain" | "/feedback" => {
+        "/-/reload" | "/explain" | "/feedback" | "/cache/purge" | "/cache/warm" => {
             Refusal::MethodNotAllowed { method: "GET".to_owned(), allow: "POST" }.respond(Dialect::OpenAi)
         }
         _ => Refusal::NotFound { path: path.to_owned() }.respond(Dialect::OpenAi),
@@ -101,6 +104,7 @@ fn ready(app: &App) -> Response<Payload> {
         "ready": !draining,
         "draining": draining,
         "policy_generation": app.snapshot().generation(),
+        "near_hits": app.sentences.status(),
     });
     json_response(status, &body)
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::header::{HeaderMap, HeaderValue};
 use router_core::{Snapshot, State};
 use router_policies::Live;
+use tokio::sync::Semaphore;
 
 use crate::books::Books;
 use crate::flight::Flights;
@@ -18,6 +19,7 @@ use crate::metrics::Metrics;
 use crate::outcomes::Outcomes;
 use crate::recount::Recounts;
 use crate::refusal::Refusal;
+use crate::sentences::Sentences;
 use crate::server::Drain;
 use crate::upstream::Upstreams;
 
@@ -44,6 +46,10 @@ pub struct App {
     pub body_limits: BodyLimits,
     /// Who may go to a provider, and who waits.
     pub gate: Arc<Gate>,
+    /// The sentence model, where one is in use.
+    pub sentences: Sentences,
+    /// Places for what the cache asks on the side.
+    pub errands: Arc<Semaphore>,
     /// Requests in flight at most, those that wait and those answered from the cache included.
     pub max_in_flight: i64,
     /// Ledger, audit and spending.
@@ -95,8 +101,14 @@ impl App {
         };
         match headers.get(&name::REQUEST_ID).filter(usable) {
             Some(id) => id.clone(),
-            None => new_request_id(),
+            None => self.new_request_id(),
         }
+    }
+
+    /// An id that no other request has.
+    #[must_use]
+    pub fn new_request_id(&self) -> HeaderValue {
+        new_request_id()
     }
 }
 

@@ -31,6 +31,9 @@ pub enum Command {
     /// Fit what the router decides by.
     #[command(subcommand)]
     Train(Train),
+    /// Fill the cache of a running router.
+    #[command(subcommand)]
+    Cache(Cache),
     /// Make router keys.
     #[command(subcommand)]
     Key(Key),
@@ -86,6 +89,30 @@ pub struct Forget {
     /// The folder of the records.
     #[arg(long, value_name = "DIR", conflicts_with = "config")]
     pub records: Option<PathBuf>,
+    /// Print one JSON object on stdout and nothing else there.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `cache` does.
+#[derive(Debug, Subcommand)]
+pub enum Cache {
+    /// Store answers that were given elsewhere: {"request": {…}, "response": {…}} a line.
+    Warm(Warm),
+}
+
+/// Options of `cache warm`.
+#[derive(Debug, Args)]
+pub struct Warm {
+    /// The pairs, one JSON object a line; also "endpoint", "tenant", "placement" and "tags".
+    #[arg(value_name = "FILE.jsonl")]
+    pub file: PathBuf,
+    /// The admin plane of the router.
+    #[arg(long, value_name = "ADMIN", default_value = "http://127.0.0.1:8081")]
+    pub url: String,
+    /// The environment variable that holds the router's admin token.
+    #[arg(long, value_name = "NAME")]
+    pub token_env: Option<String>,
     /// Print one JSON object on stdout and nothing else there.
     #[arg(long)]
     pub json: bool,

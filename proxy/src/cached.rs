@@ -6,18 +6,36 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, Response};
+use router_classifiers::embed::EmbedWorker;
 use router_core::cache::digest::Digest as Question;
+use router_core::cache::matcher::Kind;
+use router_core::cache::semantic::Vector;
 use router_core::{
     CacheKey, Digest, Endpoint, Entry, EntryTags, Framing, ModelId, ScopeKey, State, TenantId,
 };
 
+use thiserror::Error;
+
+use crate::handler::Trial;
 use crate::payload::Payload;
-use crate::wire::completeness;
+use crate::sentences::{NoVector, Sentence, is_comparable};
+use crate::wire::completeness::{self, Incomplete};
 use crate::wire::reading::Reading;
 use crate::wire::replay::{Wanted, replay};
 
 /// Largest answer kept, as a share of the cache: one answer must not push out all others.
 const MAX_ENTRY_SHARE: u64 = 8;
+
+/// Why an answer was not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum NotKept {
+    /// It is not whole.
+    #[error("not a complete answer: {0}")]
+    Incomplete(#[from] Incomplete),
+    /// It would take too much of the cache.
+    #[error("larger than an eighth of the cache")]
+    TooLarge,
+}
 
 /// Where an answer goes when it turns out to be complete.
 #[derive(Clone)]
@@ -42,6 +60,8 @@ pub struct Shelf {
     pub tenant: TenantId,
     /// What the request was tagged with.
     pub tags: EntryTags,
+    /// A stored answer to be compared with this one.
+    pub(crate) trial: Option<Arc<Trial>>,
 }
 
 /// A question by its meaning, and what must be equal besides.
@@ -51,18 +71,58 @@ pub struct Meaning {
     pub scope: ScopeKey,
     /// The question.
     pub question: Arc<Question>,
+    /// The same for the sentence model, where one is in use.
+    sentence: Option<Sentence>,
 }
 
+/// A vector that is to be stored is waited for longer than a request waits: nobody waits with it.
+const FILING_PATIENCE: Duration = Duration::from_secs(5);
+
 impl Meaning {
-    /// What `question` means within `scope`.
+    /// What `text` means within `scope`; `None` where it cannot be compared by meaning.
     #[must_use]
-    pub fn new(scope: ScopeKey, question: &str) -> Self {
-        Self { scope, question: Arc::new(Question::of(question)) }
+    pub fn try_new(scope: ScopeKey, text: &str, worker: Option<Arc<EmbedWorker>>) -> Option<Self> {
+        let question = Question::of(text);
+        if !is_comparable(&question, text) {
+            return None;
+        }
+        let sentence = worker.map(|worker| Sentence::new(worker, text));
+        Some(Self { scope, question: Arc::new(question), sentence })
     }
 
-    /// Bytes that it takes to find it again: the digest, and about as much for the lists that lead to it.
+    /// Which matcher compares it.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        if self.sentence.is_some() { Kind::Embedded } else { Kind::BuiltIn }
+    }
+
+    /// Its vector, where the matcher needs one, if it is there within `patience`.
+    ///
+    /// # Errors
+    /// Why it is not, by name.
+    pub async fn vector(&self, patience: Duration) -> Result<Option<Vector>, NoVector> {
+        match &self.sentence {
+            Some(sentence) => sentence.vector(patience).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Files the question, so that others find the answer stored under `key`: now, or when its vector is here.
+    pub fn file(&self, state: &Arc<State>, key: &CacheKey) {
+        if self.sentence.is_none() {
+            return state.cache.file(key, self.scope, Question::clone(&self.question), None);
+        }
+        let (meaning, state, key) = (self.clone(), Arc::clone(state), *key);
+        tokio::spawn(async move {
+            if let Ok(vector) = meaning.vector(FILING_PATIENCE).await {
+                state.cache.file(&key, meaning.scope, Question::clone(&meaning.question), vector);
+            }
+        });
+    }
+
+    /// Bytes that it takes to find it again: the digest, about as much for the lists that lead to it, and the vector.
     fn index_bytes(&self) -> usize {
-        if self.question.is_fit() { 2 * self.question.bytes() } else { 0 }
+        2 * self.question.bytes() + self.sentence.as_ref().map_or(0, Sentence::vector_bytes)
     }
 }
 
@@ -72,15 +132,20 @@ impl Shelf {
     }
 
     /// Stores a complete answer; anything else is dropped.
-    pub fn store(&self, body: Bytes, framing: Framing, content_type: &HeaderMap, reading: &Reading) {
-        let whole = match framing {
-            Framing::Plain => completeness::check_body(self.endpoint, 200, &body, reading, self.tool_calls),
-            Framing::Stream => completeness::check(self.endpoint, 200, reading, self.tool_calls),
-        };
-        if whole.is_err() || !self.fits(body.len()) {
-            return;
+    ///
+    /// # Errors
+    /// Why it was not kept.
+    pub fn store(
+        &self,
+        body: Bytes,
+        framing: Framing,
+        content_type: &HeaderMap,
+        reading: &Reading,
+    ) -> Result<(), NotKept> {
+        match framing {
+            Framing::Plain => completeness::check_body(self.endpoint, 200, &body, reading, self.tool_calls)?,
+            Framing::Stream => completeness::check(self.endpoint, 200, reading, self.tool_calls)?,
         }
-        let now = Instant::now();
         let content_type =
             content_type.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
         let entry = Entry {
@@ -94,10 +159,18 @@ impl Shelf {
             tags: Arc::clone(&self.tags),
             index_bytes: self.meaning.as_ref().map_or(0, Meaning::index_bytes),
         };
-        self.state.cache.store(self.key, entry, self.ttl, now);
-        if let Some(Meaning { scope, question }) = &self.meaning {
-            self.state.cache.file(&self.key, *scope, Question::clone(question), None);
+        let fits = self.fits(body.len());
+        if let Some(trial) = &self.trial {
+            trial.weigh(&entry, fits);
         }
+        if !fits {
+            return Err(NotKept::TooLarge);
+        }
+        self.state.cache.store(self.key, entry, self.ttl, Instant::now());
+        if let Some(meaning) = &self.meaning {
+            meaning.file(&self.state, &self.key);
+        }
+        Ok(())
     }
 }
 
@@ -130,7 +203,8 @@ impl Recorder {
     /// The stream is complete.
     pub fn store(self, reading: &Reading) {
         if let Some(copy) = self.copy {
-            self.shelf.store(copy.freeze(), Framing::Stream, &self.headers, reading);
+            // What is not kept is not missed: the caller has it.
+            let _ = self.shelf.store(copy.freeze(), Framing::Stream, &self.headers, reading);
         }
     }
 }

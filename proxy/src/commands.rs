@@ -1,5 +1,6 @@
 //! What the commands do.
 
+pub mod cache;
 mod check;
 pub mod eval;
 mod explain;

@@ -4,8 +4,12 @@ mod allowance;
 mod answer;
 mod attempt;
 pub mod body;
+mod errand;
 mod hedge;
+mod lookup;
 mod share;
+mod trial;
+pub(crate) mod warm;
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,30 +24,33 @@ use http::request::Parts;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use router_core::budget::Spender;
-use router_core::cache::matcher::Kind;
+use router_core::cache::guard::Vetoes;
 use router_core::keyring::Key;
 use router_core::{
-    CacheKey, Candidate, Decision, Dialect, Digest, Domain, Endpoint, Entry as StoredAnswer, Fault, ModelId,
-    Receipt, Rejection, RouteRequest, ScopeKey, Snapshot, TenantId, decide,
+    CacheKey, Candidate, Decision, Dialect, Digest, Domain, Endpoint, Fault, ModelId, Receipt, Rejection,
+    RouteRequest, ScopeKey, Snapshot, TenantId, decide,
 };
 
 use crate::account::{Account, OTHER, Stopwatch};
 use crate::app::App;
 use crate::audit::What;
 use crate::auth;
-use crate::cached::{self, Meaning};
+use crate::cached::Meaning;
 use crate::cors;
 use crate::flight::FlightKey;
 use crate::front;
 use crate::headers::name;
-use crate::ledger::{BaselineMethod, CacheResult, Entry};
+use crate::ledger::Entry;
 use crate::models;
-use crate::outcomes::{self, Outcome, Remembered, Source};
+use crate::outcomes::{self, Cached, Outcome, Remembered, Source};
 use crate::payload::Payload;
 use crate::refusal::Refusal;
 use crate::respond;
-use crate::settle::Bill;
+use crate::sentences::Sentence;
 use crate::wishes::Wishes;
+
+pub use errand::MOST_ERRANDS;
+pub(crate) use trial::Trial;
 
 /// Answers one request of the data plane.
 pub async fn handle(app: Arc<App>, request: Request<Incoming>) -> Response<Payload> {
@@ -154,6 +161,7 @@ async fn dispatch(
 
 /// One request on its way to a provider, understood and decided. It owns what it needs, because a call that others share outlives
 /// the caller who began it.
+#[derive(Clone)]
 struct Passage {
     app: Arc<App>,
     snapshot: Arc<Snapshot>,
@@ -173,6 +181,10 @@ struct Passage {
     key: Option<CacheKey>,
     /// What the question means, where its answer may be one to another question.
     meaning: Option<Meaning>,
+    /// Guards that refused the nearest stored answer.
+    vetoes: Vetoes,
+    /// A stored answer to be compared with the one that comes.
+    trial: Option<Arc<Trial>>,
 }
 
 async fn forward(
@@ -213,7 +225,7 @@ async fn forward(
             return Ok(reject(&snapshot, account, endpoint, rejection));
         }
     };
-    let passage = Passage {
+    let mut passage = Passage {
         app: Arc::clone(app),
         account: Arc::clone(account),
         id: id.clone(),
@@ -228,9 +240,11 @@ async fn forward(
         decision,
         key,
         meaning,
+        vetoes: Vetoes::NONE,
+        trial: None,
     };
     passage.take_quota().inspect_err(|refusal| passage.note_denial(refusal))?;
-    if let Some(response) = passage.look_up(&watch) {
+    if let Some(response) = passage.look_up(&watch).await {
         return Ok(response);
     }
     match passage.flight_key() {
@@ -281,16 +295,30 @@ fn decided(
 ) -> Result<(Decision, Option<CacheKey>, Option<Meaning>), Rejection> {
     let decision = decide(snapshot, &app.state, request, Instant::now(), &mut fastrand::Rng::new())?;
     count_decision(app, snapshot, &decision);
-    let secret = &app.state.fingerprint_key;
-    let cached = !decision.cache.bypassed();
-    let key = cached.then(|| CacheKey::of(secret, snapshot, request, &decision.receipt));
-    let scope = if decision.cache.semantic {
-        ScopeKey::of(secret, 0, snapshot, request, &decision.receipt)
-    } else {
-        None
-    };
-    let meaning = scope.filter(|_| cached).map(|scope| Meaning::new(scope, request.digest.prompt().question));
+    let (key, meaning) = shelved(app, snapshot, request, &decision);
     Ok((decision, key, meaning))
+}
+
+/// The answer's place in the cache, and what the question means there.
+fn shelved(
+    app: &App,
+    snapshot: &Snapshot,
+    request: &RouteRequest<'_>,
+    decision: &Decision,
+) -> (Option<CacheKey>, Option<Meaning>) {
+    if decision.cache.bypassed() {
+        return (None, None);
+    }
+    let secret = &app.state.fingerprint_key;
+    let key = CacheKey::of(secret, snapshot, request, &decision.receipt);
+    if !decision.cache.semantic {
+        return (Some(key), None);
+    }
+    let worker = app.sentences.worker();
+    let space = worker.as_deref().map_or(0, Sentence::space);
+    let scope = ScopeKey::of(secret, space, snapshot, request, &decision.receipt);
+    let meaning = scope.and_then(|scope| Meaning::try_new(scope, request.digest.prompt().question, worker));
+    (Some(key), meaning)
 }
 
 /// The answer to a request that the policy refuses, with the reasons in its headers.
@@ -318,121 +346,7 @@ fn count_decision(app: &App, snapshot: &Snapshot, decision: &Decision) {
     }
 }
 
-/// How alike the stored question is.
-#[derive(Clone, Copy)]
-enum Similarity {
-    Same,
-    Near(f32),
-}
-
 impl Passage {
-    /// The answer from the cache, where it holds one.
-    fn look_up(&self, watch: &Stopwatch) -> Option<Response<Payload>> {
-        let lookups = |result| self.app.metrics.cache_lookups.with_label_values(&["exact", result]).inc();
-        let Some(key) = self.key.filter(|_| self.decision.cache.read) else {
-            lookups("bypass");
-            return None;
-        };
-        let response = self.find(key, watch).or_else(|| self.find_near(watch));
-        if response.is_none() {
-            self.account.write(|entry| entry.cache = CacheResult::Miss);
-        }
-        lookups(if response.is_some() { "hit" } else { "miss" });
-        response
-    }
-
-    /// As [`look_up`](Self::look_up) a moment ago, for what has come in since; not counted as another look.
-    fn look_up_again(&self, watch: &Stopwatch) -> Option<Response<Payload>> {
-        self.find(self.key?, watch)
-    }
-
-    fn find(&self, key: CacheKey, watch: &Stopwatch) -> Option<Response<Payload>> {
-        let entry = self.app.state.cache.lookup(&key, Instant::now())?;
-        let response = cached::serve(&entry, &self.digest)?;
-        Some(self.respond_cached(response, &entry, key, Similarity::Same, watch))
-    }
-
-    /// The answer to a question that means the same.
-    fn find_near(&self, watch: &Stopwatch) -> Option<Response<Payload>> {
-        let meaning = self.meaning.as_ref()?;
-        let now = Instant::now();
-        let near = self.app.state.cache.near();
-        let terms = near.promise(Kind::BuiltIn).terms();
-        let found = near.lookup(&meaning.scope, &meaning.question, None, now);
-        let refused =
-            found.refused.filter(|refused| terms.threshold.is_some_and(|least| refused.score >= least));
-        for guard in refused.iter().flat_map(|verdict| verdict.vetoes.iter()) {
-            self.app.metrics.cache_vetoes.with_label_values(&[guard.name()]).inc();
-        }
-        let rate = self.snapshot.cache.max_false_hit_rate;
-        let served = found
-            .near
-            .filter(|near| terms.threshold.is_some_and(|least| near.verdict.serves(least)))
-            .filter(|near| !near.trust.vetoes(rate))
-            .and_then(|near| {
-                let entry = self.app.state.cache.lookup(&near.key, now)?;
-                let response = cached::serve(&entry, &self.digest)?;
-                let similarity = Similarity::Near(near.verdict.score);
-                Some(self.respond_cached(response, &entry, near.key, similarity, watch))
-            });
-        let result = match (&served, refused) {
-            (Some(_), _) => "near",
-            (None, Some(_)) => "vetoed",
-            (None, None) => "miss",
-        };
-        self.app.metrics.cache_lookups.with_label_values(&["semantic", result]).inc();
-        served
-    }
-
-    /// An answer from the cache with its headers, counted.
-    fn respond_cached(
-        &self,
-        mut response: Response<Payload>,
-        entry: &StoredAnswer,
-        key: CacheKey,
-        similarity: Similarity,
-        watch: &Stopwatch,
-    ) -> Response<Payload> {
-        if let (Some(usage), Some(candidate)) = (&entry.usage, self.decision.candidates.first()) {
-            let bill = Bill::new(&self.snapshot, candidate, &self.digest);
-            bill.charge_baseline(&self.app.metrics, self.account.tenant(), usage);
-        }
-        let (label, result) = match similarity {
-            Similarity::Same => ("hit", CacheResult::Hit),
-            Similarity::Near(_) => ("near", CacheResult::Near),
-        };
-        self.write_cached(result, entry);
-        self.remember(entry.model, Some(key));
-        let own = watch.own();
-        let headers = response.headers_mut();
-        respond::explain(headers, &self.snapshot, &self.decision.receipt);
-        respond::target(headers, &self.snapshot, entry.model, &self.digest.model);
-        respond::effort(headers, label, 0, Some(router_core::Usd::ZERO), own);
-        if let Similarity::Near(score) = similarity {
-            respond::near(headers, score);
-        }
-        self.app.metrics.overhead.with_label_values(&[label]).observe(own.as_secs_f64());
-        self.account.close("ok");
-        response
-    }
-
-    /// Says in the ledger that a stored or shared answer was served.
-    fn write_cached(&self, result: CacheResult, stored: &StoredAnswer) {
-        self.account.write(|entry| {
-            entry.cache = result;
-            if let Some((model, provider)) = self.snapshot.target(stored.model) {
-                (entry.model, entry.provider) = (model.name.clone(), provider.name.clone());
-            }
-            if let (Some(usage), Some(candidate)) = (&stored.usage, self.decision.candidates.first()) {
-                let bill = Bill::new(&self.snapshot, candidate, &self.digest);
-                entry.baseline = bill.baseline(usage).0;
-                if entry.baseline.is_some() {
-                    entry.baseline_method = BaselineMethod::StoredTokens;
-                }
-            }
-        });
-    }
-
     /// Under which key the request may share a call: where its answer may be cached, written and read.
     fn flight_key(&self) -> Option<FlightKey> {
         let cache = self.decision.cache;
@@ -442,7 +356,7 @@ impl Passage {
     }
 
     /// Keeps in mind who answered, in case somebody says how good it was.
-    fn remember(&self, model: ModelId, cached: Option<CacheKey>) {
+    fn remember(&self, model: ModelId, cached: Option<Cached>) {
         if let (Ok(id), Some(answer)) = (self.id.to_str(), self.answered_by(model, cached)) {
             self.app.outcomes.remember(id, answer);
         }
@@ -456,7 +370,7 @@ impl Passage {
         }
     }
 
-    fn answered_by(&self, model: ModelId, cached: Option<CacheKey>) -> Option<Remembered> {
+    fn answered_by(&self, model: ModelId, cached: Option<Cached>) -> Option<Remembered> {
         let (model, provider) = self.snapshot.target(model)?;
         Some(Remembered {
             tenant: self.tenant,

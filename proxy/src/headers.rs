@@ -30,6 +30,8 @@ pub mod name {
     pub const SIMILARITY: HeaderName = HeaderName::from_static("x-router-cache-similarity");
     /// What the error bound of a near hit stands on.
     pub const BOUND: HeaderName = HeaderName::from_static("x-router-cache-bound");
+    /// Guards that refused the nearest stored answer.
+    pub const VETOES: HeaderName = HeaderName::from_static("x-router-cache-vetoes");
     /// Attempts made.
     pub const ATTEMPTS: HeaderName = HeaderName::from_static("x-router-attempts");
     /// What the answer cost, where known.

@@ -39,6 +39,7 @@ pub mod refusal;
 pub mod relay;
 pub mod reload;
 pub mod respond;
+pub mod sentences;
 pub mod server;
 pub mod settle;
 pub mod sidecar;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use router_proxy::args::{Cli, Command, Demo, Eval, Key, Train};
+use router_proxy::args::{Cache, Cli, Command, Demo, Eval, Key, Train};
 use router_proxy::commands;
 
 fn main() -> ExitCode {
@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         Command::Eval(Eval::Cache(options)) => commands::eval::cache(&options),
         Command::Eval(Eval::Volatility(options)) => commands::eval::volatility(&options),
         Command::Eval(Eval::Served(options)) => commands::eval::served(&options),
+        Command::Cache(Cache::Warm(options)) => commands::cache::warm(&options),
         Command::Key(Key::New(options)) => commands::key::new(&options),
         Command::Prices(options) => commands::prices(&options),
         Command::Report(options) => commands::report(&options),

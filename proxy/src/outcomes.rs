@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwapOption;
+use router_core::cache::matcher::Kind;
 use router_core::slots::Slots;
 use router_core::{CacheKey, Placement, Snapshot, TenantId};
 use serde::Serialize;
@@ -40,7 +41,16 @@ pub struct Remembered {
     /// What was asked, where the policy lets it be kept.
     pub prompt: Option<Box<str>>,
     /// The cache entry that it came from.
-    pub cached: Option<CacheKey>,
+    pub cached: Option<Cached>,
+}
+
+/// Where a cached answer came from.
+#[derive(Clone, Copy, Debug)]
+pub struct Cached {
+    /// The entry.
+    pub key: CacheKey,
+    /// For an answer to another question: which matcher found it, and its score.
+    pub near: Option<(Kind, f32)>,
 }
 
 /// The question, as far as it is kept; `None` where the policy does not allow it.

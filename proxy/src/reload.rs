@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use router_core::Snapshot;
+use router_core::cache::matcher::Kind;
 use router_policies::{Diagnostic, Reloaded};
 
 use crate::app::App;
@@ -46,6 +47,10 @@ pub fn adopt(app: &App) {
     let snapshot = app.snapshot();
     app.upstreams.retain(snapshot.providers());
     app.state.cache.resize(snapshot.cache.max_bytes);
+    for kind in [Kind::BuiltIn, Kind::Embedded] {
+        app.state.cache.near().promise(kind).restate(snapshot.cache.max_false_hit_rate);
+    }
+    app.sentences.adopt(&snapshot);
     if let Err(error) = app.outcomes.log_to(outcome_log(&snapshot)) {
         tracing::error!(event = "outcome_log_unavailable", error = %error);
     }

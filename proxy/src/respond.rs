@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
+use router_core::cache::bound::Standing as BoundStanding;
+use router_core::cache::guard::{Guard, Vetoes};
 use router_core::limit::Standing;
 use router_core::{Domain, ModelId, Receipt, Snapshot, Usd};
 
@@ -22,11 +24,19 @@ pub fn explain(headers: &mut HeaderMap, snapshot: &Snapshot, receipt: &Receipt) 
     }
 }
 
-/// That the stored question was another one, how alike the two are, and that no error bound is claimed: none was measured on this
-/// router's own traffic.
-pub fn near(headers: &mut HeaderMap, score: f32) {
+/// That the stored question was another one, how alike the two are, and what is known of the share of such answers that are wrong.
+pub fn near(headers: &mut HeaderMap, score: f32, standing: BoundStanding) {
     headers.insert(name::SIMILARITY, format_complexity(score));
-    headers.insert(name::BOUND, HeaderValue::from_static("prior"));
+    headers.insert(name::BOUND, HeaderValue::from_static(standing.name()));
+}
+
+/// Which guards refused the nearest stored answer.
+pub fn vetoes(headers: &mut HeaderMap, vetoes: Vetoes) {
+    if vetoes.is_empty() {
+        return;
+    }
+    let names: Vec<&str> = vetoes.iter().map(Guard::name).collect();
+    headers.insert(name::VETOES, lossy_value(&names.join(",")));
 }
 
 /// `0.123` without the formatting machinery: this stands in every response.

@@ -30,6 +30,8 @@ pub struct Bill {
     requested: Option<Box<str>>,
     prompt_tokens: u64,
     prompt_tokens_at_most: u64,
+    /// Whether no caller waits for the answer, so that nothing was saved or lost against the baseline.
+    errand: bool,
 }
 
 impl Bill {
@@ -44,7 +46,15 @@ impl Bill {
             requested: goes_by_name.then(|| digest.model.clone()),
             prompt_tokens: digest.prompt_tokens,
             prompt_tokens_at_most: digest.prompt_tokens_at_most,
+            errand: false,
         }
+    }
+
+    /// The same bill for a request that no caller waits for.
+    #[must_use]
+    pub fn on_errand(mut self, errand: bool) -> Self {
+        self.errand = errand;
+        self
     }
 
     /// Labels: provider, model. An entry for unlisted names is `_other`.
@@ -73,7 +83,8 @@ impl Bill {
 
     /// What `usage` would have cost at the baseline model.
     fn baseline_cost(&self, usage: &TokenUsage) -> Option<Usd> {
-        self.snapshot.model(self.snapshot.baseline?)?.pricing.cost(usage)
+        let baseline = self.snapshot.baseline.filter(|_| !self.errand)?;
+        self.snapshot.model(baseline)?.pricing.cost(usage)
     }
 
     /// Charges what an attempt used. Returns the cost.

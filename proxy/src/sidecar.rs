@@ -10,6 +10,7 @@ use router_core::{Scorer, Secret, State};
 use router_policies::{Diagnostic, Live, Origin, Records, Setup, Watch};
 use thiserror::Error;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 use crate::app::App;
 use crate::books::{self, Books};
@@ -18,6 +19,7 @@ use crate::handler::body::BodyLimits;
 use crate::judge::weights_loader;
 use crate::metrics::Metrics;
 use crate::recount::Recounts;
+use crate::sentences::Sentences;
 use crate::server::{ConnectionLimits, Drain, Tls, serve};
 use crate::upstream::Upstreams;
 use crate::{admin, handler, probe, reload};
@@ -254,6 +256,8 @@ fn assemble(
         body_limits: settings.body,
         max_in_flight: i64::try_from(settings.gate.places + settings.gate.queue).unwrap_or(i64::MAX),
         gate: Arc::new(Gate::new(settings.gate)),
+        sentences: Sentences::default(),
+        errands: Arc::new(Semaphore::new(handler::MOST_ERRANDS)),
         books: Arc::new(books),
         drain: Arc::new(Drain::default()),
         drain_deadline: settings.drain_deadline,

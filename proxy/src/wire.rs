@@ -8,4 +8,5 @@ pub mod reading;
 pub mod replay;
 pub mod said;
 pub mod sse;
+pub mod text;
 pub mod usage;

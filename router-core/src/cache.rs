@@ -5,6 +5,7 @@
 //! keeps the scopes apart, and [`bound`] decides from labels which verdicts are served. [`evaluate`] measures all that on labelled
 //! pairs.
 
+pub mod agreement;
 pub mod align;
 pub mod bound;
 pub mod digest;

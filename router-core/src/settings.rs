@@ -66,7 +66,8 @@ pub struct CachePolicy {
     pub models: Option<PathBuf>,
     /// How long a request waits for its embedding before it counts as a miss.
     pub embed_deadline: Duration,
-    /// Share of near hits that are also sent upstream to be compared, 0 to 0.2.
+    /// The most that may be labelled of near candidates while near hits are served, 0 to 0.2: this share of near hits is sent upstream as
+    /// well, and of near misses the same share is compared.
     pub shadow: f64,
     /// The model that compares two answers where simpler means are not enough.
     pub judge: Option<ModelId>,
@@ -78,7 +79,7 @@ pub struct CachePolicy {
 
 impl Default for CachePolicy {
     /// On, exact only, an hour where the question does not say, a week at most, 64 MiB, one near hit in fifty may be
-    /// wrong, one in a hundred is checked, 20 ms for an embedding, nothing stale, no tool calls, nothing shared.
+    /// wrong, one in fifty is checked, 20 ms for an embedding, nothing stale, no tool calls, nothing shared.
     fn default() -> Self {
         Self {
             enabled: true,
@@ -93,7 +94,7 @@ impl Default for CachePolicy {
             matcher: Matcher::Auto,
             models: None,
             embed_deadline: Duration::from_millis(20),
-            shadow: 0.01,
+            shadow: 0.02,
             judge: None,
             tool_calls: false,
             share: Vec::new(),

@@ -119,9 +119,12 @@ impl Answer {
     fn speak(&mut self, settings: &Settings, prompt: &Prompt) {
         let hash = text::hash(prompt.last_user.as_bytes());
         let mut said = match &prompt.format {
-            Format::Text => {
-                text::write(&text::tag(&prompt.model, &prompt.last_user), settings.answer_tokens, hash)
-            }
+            Format::Text => match settings.says.iter().find(|(model, _)| *model == prompt.model) {
+                Some((_, text)) => text.clone(),
+                None => {
+                    text::write(&text::tag(&prompt.model, &prompt.last_user), settings.answer_tokens, hash)
+                }
+            },
             Format::JsonObject => json!({"answer": text::tag(&prompt.model, &prompt.last_user)}).to_string(),
             Format::JsonSchema(schema) => schema::instance(schema, &text::short(hash)).to_string(),
         };

@@ -25,6 +25,8 @@ pub(crate) struct Settings {
     pub(crate) early_headers: bool,
     pub(crate) flush_each_event: bool,
     pub(crate) record_limit: usize,
+    /// What models say, whatever they are asked.
+    pub(crate) says: Vec<(String, String)>,
 }
 
 impl Settings {
@@ -50,6 +52,7 @@ impl Default for Settings {
             early_headers: false,
             flush_each_event: true,
             record_limit: 1_024,
+            says: Vec::new(),
         }
     }
 }
@@ -167,6 +170,13 @@ impl Builder {
     #[must_use]
     pub fn record_limit(mut self, requests: usize) -> Self {
         self.settings.record_limit = requests;
+        self
+    }
+
+    /// Lets one model say this whatever it is asked. Default: an answer that depends on the question.
+    #[must_use]
+    pub fn says(mut self, model: impl Into<String>, text: impl Into<String>) -> Self {
+        self.settings.says.push((model.into(), text.into()));
         self
     }
 

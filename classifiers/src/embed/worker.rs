@@ -3,9 +3,9 @@
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
@@ -38,8 +38,8 @@ pub struct EmbedWorker {
     /// Gone once the worker is being dropped.
     jobs: Option<SyncSender<Job>>,
     stopping: Arc<AtomicBool>,
-    /// Disconnects when the thread has ended.
-    ended: Receiver<()>,
+    /// Disconnects when the thread has ended. Locked to be shared; nobody waits under the lock but the last owner.
+    ended: Mutex<Receiver<()>>,
     dimensions: usize,
     fingerprint: Fingerprint,
 }
@@ -56,7 +56,7 @@ impl EmbedWorker {
         let (dimensions, fingerprint) = (embedder.dimensions(), embedder.fingerprint());
         let mut thread = Thread { embedder, dimensions, stopping: Arc::clone(&stopping), _ending: ending };
         thread::Builder::new().name("embed".into()).spawn(move || thread.work(&queued))?;
-        Ok(Self { jobs: Some(jobs), stopping, ended, dimensions, fingerprint })
+        Ok(Self { jobs: Some(jobs), stopping, ended: Mutex::new(ended), dimensions, fingerprint })
     }
 
     /// Asks for the embedding of a text.
@@ -81,7 +81,8 @@ impl EmbedWorker {
     #[must_use]
     pub fn is_alive(&self) -> bool {
         // Nothing is ever sent: either the thread holds the other end or it has ended.
-        self.ended.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty)
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).try_recv()
+            == Err(std::sync::mpsc::TryRecvError::Empty)
     }
 
     /// How many components its vectors have.
@@ -102,7 +103,8 @@ impl Drop for EmbedWorker {
         self.stopping.store(true, Ordering::Relaxed);
         self.jobs = None;
         // Returns as soon as the thread has ended; a model that hangs is left behind.
-        let _ = self.ended.recv_timeout(PATIENCE);
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let _ = ended.recv_timeout(PATIENCE);
     }
 }
 

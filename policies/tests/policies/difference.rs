@@ -29,7 +29,7 @@ fn an_equal_policy_has_no_changes() {
 #[test]
 fn a_stated_default_is_no_change() {
     changes(&[("enabled = true\n", "")], &[]);
-    changes(&[("ttl = \"1h\"", "ttl = \"1h\"\nmatcher = \"auto\"\nshadow = 0.01\nshare = []")], &[]);
+    changes(&[("ttl = \"1h\"", "ttl = \"1h\"\nmatcher = \"auto\"\nshadow = 0.02\nshare = []")], &[]);
     changes(&[("[cache]", "[outcomes]\nfiles = 4\nkeep_prompts = false\n[cache]")], &[]);
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
+use router_core::cache::bound::Label;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -63,8 +64,12 @@ pub(super) async fn give(app: &Arc<App>, request: Request<Incoming>) -> Result<R
         return Err(Refusal::NotFound { path });
     };
     let evicted = answer.cached.filter(|_| score < BAD);
-    if let Some(key) = &evicted {
-        app.state.cache.remove(key);
+    if let Some(cached) = &evicted {
+        app.state.cache.remove(&cached.key);
+        if let Some((kind, score)) = cached.near {
+            // Who complains is no fair sample; counting complaints as labels errs on the side of fewer hits.
+            app.state.cache.near().promise(kind).observe(Label { score, wrong: true });
+        }
     }
     app.outcomes.record(Outcome::new(&feedback.request_id, &answer, Source::Feedback, score));
     Ok(json_response(StatusCode::OK, &json!({"recorded": true, "evicted": evicted.is_some()})))

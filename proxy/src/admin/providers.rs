@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use router_core::cache::bound::Standing;
+use router_core::cache::matcher::Kind;
 use router_core::{Model, ModelState, Phase, Provider};
 use serde::Serialize;
 
@@ -81,6 +83,34 @@ pub(super) fn observe(app: &App, now: Instant) {
     app.state.cache.settle();
     app.metrics.cache_entries.with_label_values(&["exact"]).set(app.state.cache.entries() as i64);
     app.metrics.cache_bytes.with_label_values(&["exact"]).set(app.state.cache.bytes() as i64);
+    observe_near(app);
+}
+
+/// What is filed by meaning, and what near hits promise.
+fn observe_near(app: &App) {
+    let (near, metrics) = (app.state.cache.near(), &app.metrics);
+    let size = near.size();
+    metrics.cache_entries.with_label_values(&["semantic"]).set(size.entries as i64);
+    metrics.cache_bytes.with_label_values(&["semantic"]).set(size.bytes as i64);
+    let serving = app.sentences.status().matcher;
+    for matcher in ["builtin", "fastembed", "off"] {
+        metrics.near_matcher.with_label_values(&[matcher]).set((matcher == serving).into());
+    }
+    for kind in [Kind::BuiltIn, Kind::Embedded] {
+        let account = near.promise(kind).account();
+        for standing in Standing::ALL {
+            let labels = [kind.name(), standing.name()];
+            metrics.near_standing.with_label_values(&labels).set((account.terms.standing == standing).into());
+        }
+        let matcher = [kind.name()];
+        // No score reaches 2.
+        metrics
+            .near_threshold
+            .with_label_values(&matcher)
+            .set(account.terms.threshold.map_or(2.0, f64::from));
+        metrics.near_wrong_limit.with_label_values(&matcher).set(account.wrong_share_limit);
+        metrics.near_labels.with_label_values(&matcher).set(account.labels as i64);
+    }
 }
 
 impl Health {

@@ -221,21 +221,13 @@ impl Passage {
         }
         let decision = decision.ok()?;
         Some(Self {
-            app: self.app.clone(),
-            snapshot: self.snapshot.clone(),
-            account: self.account.clone(),
-            id: self.id.clone(),
-            tenant: self.tenant,
-            spender: self.spender,
-            tags: self.tags.clone(),
             lenient: true,
-            head: self.head.clone(),
-            body: self.body.clone(),
-            digest: self.digest.clone(),
             decision,
             // What another model answered is not what was asked for.
             key: None,
             meaning: None,
+            trial: None,
+            ..self.clone()
         })
     }
 

@@ -154,7 +154,8 @@ impl Passage {
         // An answer that was replaced before this one is paid for, too.
         let cost = settlement.complete(&reading).map(|_| self.account.spent());
         if let Some(shelf) = self.shelf(candidate) {
-            shelf.store(body.clone(), Framing::Plain, &relayed, &reading);
+            // What is not kept is not missed: the caller has it.
+            let _ = shelf.store(body.clone(), Framing::Plain, &relayed, &reading);
         }
         self.account.close("ok");
         Tried::Answered(self.respond(candidate, head.status, relayed, body.into(), attempts, cost, watch))
@@ -174,6 +175,7 @@ impl Passage {
             tool_calls: self.decision.cache.tool_calls,
             tenant: self.tenant,
             tags: Arc::clone(&self.tags),
+            trial: self.trial.clone(),
         })
     }
 
@@ -201,7 +203,10 @@ impl Passage {
         respond::explain(headers, &self.snapshot, &self.decision.receipt);
         respond::target(headers, &self.snapshot, candidate.model, &self.digest.model);
         respond::effort(headers, cache, attempts, cost, own);
-        self.app.metrics.overhead.with_label_values(&[path]).observe(own.as_secs_f64());
+        respond::vetoes(headers, self.vetoes);
+        if !self.account.is_errand() {
+            self.app.metrics.overhead.with_label_values(&[path]).observe(own.as_secs_f64());
+        }
         response
     }
 }

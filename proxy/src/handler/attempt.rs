@@ -163,7 +163,7 @@ impl Passage {
         }
     }
 
-    async fn send_along(
+    pub(super) async fn send_along(
         &self,
         funds: Option<Funds>,
         watch: &mut Stopwatch,
@@ -219,7 +219,7 @@ impl Passage {
         };
         course.attempts += 1;
         course.tried.push(position);
-        let bill = Bill::new(&self.snapshot, &candidate, &self.digest);
+        let bill = Bill::new(&self.snapshot, &candidate, &self.digest).on_errand(self.account.is_errand());
         let attempt = attempt.in_session(self.decision.session).reading(self.decision.prefix);
         let asked = Asked::new(self.digest.endpoint(), &self.body, self.name_upstream(&candidate));
         let settlement = Settlement::new(&self.app.metrics, &self.account, bill, attempt)

@@ -35,6 +35,9 @@ pub struct Entry {
     pub outcome: Box<str>,
     /// What the cache had.
     pub cache: CacheResult,
+    /// Guards that refused the nearest stored answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub vetoes: Vec<Box<str>>,
     /// Tokens of all attempts.
     #[serde(default)]
     pub tokens: Tokens,
@@ -70,6 +73,7 @@ impl Entry {
             provider: Box::default(),
             outcome: Box::default(),
             cache: CacheResult::Bypass,
+            vetoes: Vec::new(),
             tokens: Tokens::default(),
             cost: Usd::ZERO,
             cost_state: CostState::Priced,
@@ -142,6 +146,20 @@ pub enum CacheResult {
     Miss,
     /// It was not asked.
     Bypass,
+    /// A near hit had been served: asked again on the side, to compare the answers.
+    Shadow,
+    /// A stale answer had been served: asked again on the side.
+    Refresh,
+    /// A model compared two answers, on the side.
+    Judge,
+}
+
+impl CacheResult {
+    /// Whether no caller waited for it: the line is about money only.
+    #[must_use]
+    pub const fn is_errand(self) -> bool {
+        matches!(self, Self::Shadow | Self::Refresh | Self::Judge)
+    }
 }
 
 /// How a cost is known.
@@ -251,6 +269,7 @@ pub(super) mod tests {
             provider: "local".into(),
             outcome: "ok".into(),
             cache: CacheResult::Miss,
+            vetoes: Vec::new(),
             tokens: Tokens { input: 100, output: 20, ..Tokens::default() },
             cost: Usd::from_dollars(0.01),
             cost_state: CostState::Priced,

@@ -115,6 +115,9 @@ impl CacheResult {
             Self::Shared => "shared",
             Self::Miss => "miss",
             Self::Bypass => "bypass",
+            Self::Shadow => "shadow",
+            Self::Refresh => "refresh",
+            Self::Judge => "judge",
         }
     }
 }
@@ -154,7 +157,7 @@ impl Sums {
     fn add(&mut self, entry: &Entry) {
         let tokens = entry.tokens;
         let sum = |counts: &[u64]| counts.iter().fold(0, |sum: u64, count| sum.saturating_add(*count));
-        self.requests += 1;
+        self.requests += u64::from(!entry.cache.is_errand());
         self.unpriced += u64::from(entry.cost_state == CostState::Unpriced);
         self.estimated += u64::from(entry.cost_state == CostState::Estimated);
         let prompt = sum(&[tokens.input, tokens.cached_input, tokens.cache_write]);
@@ -174,6 +177,12 @@ impl Sums {
         self.spent += cost;
         self.lost_to_retries += retries;
         self.lost_to_hedges += hedges;
+        if entry.cache.is_errand() {
+            // What the cache's own checks and renewals cost comes off what the cache saves.
+            self.saved -= cost;
+            self.saved_by_cache -= cost;
+            return;
+        }
         let Some(baseline) = entry.baseline.filter(|_| entry.cost_state != CostState::Unpriced) else {
             return;
         };
@@ -184,6 +193,7 @@ impl Sums {
             CacheResult::Hit | CacheResult::Near => self.saved_by_cache += saved,
             CacheResult::Shared => self.saved_by_coalescing += saved,
             CacheResult::Miss | CacheResult::Bypass => self.saved_by_routing += saved,
+            CacheResult::Shadow | CacheResult::Refresh | CacheResult::Judge => {}
         }
     }
 

@@ -367,3 +367,118 @@ async fn an_answer_too_large_for_the_cache_passes() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_stale_answer_is_served_while_a_fresh_one_is_fetched() {
+    let policy = |base| {
+        format!("{base}\n[cache]\nttl = \"1ms\"\nmax_ttl = \"1ms\"\nstale_while_revalidate = \"1h\"\n")
+    };
+    let world = world_with(policy).await;
+    let question = exact(Speech::OpenAi, "what?", json!({}));
+    expect(&world, Speech::OpenAi, &question, "miss").await;
+    // It is stale a millisecond after it was stored; every hit from then on lets one fresh one be fetched.
+    until(|| async {
+        expect(&world, Speech::OpenAi, &question, "hit").await;
+        world.client.metric("errands_total", &["purpose=\"refresh\"", "result=\"made\""]).await >= 2.0
+    })
+    .await;
+    assert!(world.calls() >= 2);
+    assert_eq!(world.client.metric("cache_entries", &["tier=\"exact\""]).await, 1.0);
+    let misses = world.client.metric("cache_lookups_total", &["tier=\"exact\"", "result=\"miss\""]).await;
+    assert_eq!(misses, 1.0, "no caller waited for a refresh");
+}
+
+async fn purge(world: &World, what: Value) -> u64 {
+    let reply = world.client.admin(http::Method::POST, "/cache/purge", &what.to_string()).await;
+    assert_eq!(reply.status, StatusCode::OK, "{}", reply.text());
+    reply.json()["removed"].as_u64().unwrap()
+}
+
+#[tokio::test]
+async fn what_is_purged_is_asked_anew() {
+    let policy = |base| format!("{base}\n[cache]\nsemantic = true\n");
+    let world = world_with(policy).await;
+    let client = &world.client;
+    let fill = async || {
+        for (model, tag) in [("small", "job=a"), ("small", "job=b"), ("big", "kind=x")] {
+            let body = exact(Speech::OpenAi, "How do I reset my password?", json!({"model": model}));
+            client.post("/v1/chat/completions", &[("x-router-tags", tag)], body.to_string()).await;
+        }
+    };
+    // Tags are no part of the question: two tags, one entry, under the tags of who asked first.
+    for (what, expected) in [
+        (json!({"tag": "job=b"}), 0),
+        (json!({"tag": "job=a"}), 1),
+        (json!({"tag": "kind"}), 1),
+        (json!({"model": "small"}), 1),
+        (json!({"model": "big", "tag": "job"}), 0),
+        (json!({"older_than": "1h"}), 0),
+        (json!({"older_than": "0s"}), 2),
+        (json!({}), 2),
+    ] {
+        fill().await;
+        let before = client.metric("cache_entries", &["tier=\"semantic\""]).await;
+        assert_eq!(before, 2.0);
+        assert_eq!(purge(&world, what.clone()).await, expected, "{what}");
+        let near = client.metric("cache_entries", &["tier=\"semantic\""]).await;
+        assert_eq!(near, 2.0 - expected as f64, "{what}: near hits go, too");
+    }
+    for (wrong, field) in [
+        (json!({"tenant": "nobody"}), "no tenant 'nobody'"),
+        (json!({"model": "none"}), "no model 'none'"),
+        (json!({"older_than": "soon"}), "duration"),
+        (json!({"tenants": "x"}), "older_than"),
+    ] {
+        let reply = client.admin(http::Method::POST, "/cache/purge", &wrong.to_string()).await;
+        assert_eq!(reply.status, StatusCode::BAD_REQUEST);
+        assert!(reply.text().contains(field), "{}", reply.text());
+    }
+}
+
+#[tokio::test]
+async fn a_warm_cache_answers_at_once() {
+    let world = world_with(|base| format!("{base}\n[cache]\nsemantic = true\n")).await;
+    let answer = json!({"id": "c", "object": "chat.completion", "created": 1, "model": "small", "usage": {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4},
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "Paris."}, "finish_reason": "stop"}]});
+    let question = exact(Speech::OpenAi, "What is the capital of France?", json!({}));
+    let unfinished = {
+        let mut answer = answer.clone();
+        answer["choices"][0]["finish_reason"] = json!("length");
+        answer
+    };
+    let lines = [
+        json!({"request": question, "response": answer}).to_string(),
+        "no JSON".to_owned(),
+        String::new(),
+        json!({"request": question, "response": unfinished}).to_string(),
+        json!({"request": Speech::OpenAi.body("hot", json!({})), "response": answer}).to_string(),
+        json!({"request": question}).to_string(),
+        json!({"request": question, "response": answer, "tenant": "x"}).to_string(),
+    ]
+    .join("\n");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pairs.jsonl");
+    std::fs::write(&file, &lines).unwrap();
+    let url = format!("http://{}", world.sidecar.admin());
+    let path = file.to_str().unwrap().to_owned();
+    let run = move || crate::support::run(&["cache", "warm", &path, "--url", &url, "--json"], "");
+    let run = tokio::task::spawn_blocking(run).await.unwrap();
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    assert_eq!(run.stdout.trim(), r#"{"errors":5,"stored":1}"#);
+    for (line, complaint) in [
+        (2, "expected"),
+        (4, "not a complete answer: finished by Length"),
+        (5, "must state temperature 0"),
+        (6, "missing field `response`"),
+        (7, "no tenant 'x'"),
+    ] {
+        let place = format!("pairs.jsonl:{line}: error: ");
+        let found = run.stderr.lines().find(|said| said.contains(&place)).unwrap_or_default();
+        assert!(found.contains(complaint), "{line}: {}", run.stderr);
+    }
+    let reply = expect(&world, Speech::OpenAi, &question, "hit").await;
+    assert!(reply.text().contains("Paris."));
+    let other = exact(Speech::OpenAi, "what is France's capital", json!({"stream": true}));
+    expect(&world, Speech::OpenAi, &other, "near").await;
+    assert_eq!(world.calls(), 0);
+}

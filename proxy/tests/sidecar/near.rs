@@ -1,11 +1,12 @@
 //! The same question in other words, and questions that only look the same.
 
+use router_classifiers::embed::{EmbedError, Embedder, Fingerprint};
 use serde_json::json;
 
-use crate::support::{DIALECTS, Speech, merged, world, world_with};
+use crate::support::{DIALECTS, Plan, Speech, World, merged, until, world, world_with};
 
 fn semantic(base: String) -> String {
-    format!("{base}\n[cache]\nsemantic = true\n")
+    format!("{base}\n[cache]\nsemantic = true\nembed_deadline = \"60s\"\n")
 }
 
 fn ask(speech: Speech, prompt: &str) -> serde_json::Value {
@@ -89,4 +90,214 @@ async fn a_bad_answer_is_not_served_again() {
     let told = world.client.admin(http::Method::POST, "/feedback", &feedback).await;
     assert_eq!(told.json()["evicted"], true, "{}", told.text());
     assert_eq!(world.client.ask(Speech::OpenAi, &paraphrase).await.cache(), "miss");
+}
+
+/// Pairs of a question and the same in other words, as many as are wanted.
+fn pairs() -> impl Iterator<Item = (String, String)> {
+    let things = ["password", "router", "printer", "keyboard", "camera", "calendar", "backpack", "bicycle"];
+    let acts = ["reset", "clean", "paint", "repair", "sell", "measure", "describe", "store", "pack", "weigh"];
+    acts.into_iter().flat_map(move |act| {
+        things.map(|thing| (format!("How do I {act} my {thing}?"), format!("how to {act} a {thing}")))
+    })
+}
+
+/// Asks pairs until the standing of near hits is as wished; how many near hits were served on the way.
+async fn until_standing(world: &World, standing: &str) -> u32 {
+    let mut served = 0;
+    let wished = format!("standing=\"{standing}\"");
+    for (question, paraphrase) in pairs() {
+        for prompt in [&question, &paraphrase] {
+            let reply = world.client.ask(Speech::OpenAi, &ask(Speech::OpenAi, prompt)).await;
+            served += u32::from(reply.cache() == "near");
+        }
+        until(|| async { errands_under_way(world) == 0 }).await;
+        if world.client.metric("near_hit_standing", &["matcher=\"builtin\"", &wished]).await == 1.0 {
+            return served;
+        }
+    }
+    panic!("{served} near hits, and no {standing}");
+}
+
+fn errands_under_way(world: &World) -> usize {
+    router_proxy::handler::MOST_ERRANDS - world.sidecar.app().errands.available_permits()
+}
+
+/// Every fifth candidate is labelled, and every second answer may be wrong.
+fn labelled(base: String) -> String {
+    semantic(base) + "shadow = 0.2\nmax_false_hit_rate = 0.5\n"
+}
+
+#[tokio::test]
+async fn right_answers_earn_a_promise() {
+    let plan =
+        Plan { policy: labelled, upstream: |builder| builder.says("small", "So it is."), ..Plan::default() };
+    let world = plan.start().await;
+    let served = until_standing(&world, "measured").await;
+    assert!(served > 10, "{served}");
+    let client = &world.client;
+    assert!(client.metric("cache_labels_total", &["verdict=\"right\""]).await > 8.0);
+    assert_eq!(client.metric("cache_labels_total", &["verdict=\"wrong\""]).await, 0.0);
+    assert!(client.metric("errands_total", &["purpose=\"shadow\"", "result=\"made\""]).await > 0.0);
+    assert!(client.metric("near_hit_wrong_ratio_limit", &["matcher=\"builtin\""]).await < 0.5);
+    let reply = client.ask(Speech::OpenAi, &ask(Speech::OpenAi, "the best way to reset my password")).await;
+    assert_eq!((reply.cache(), reply.header("x-router-cache-bound")), ("near", "measured"));
+}
+
+#[tokio::test]
+async fn wrong_answers_turn_near_hits_off() {
+    // Each question has another answer, so every label is wrong.
+    let world = world_with(|base| semantic(base) + "shadow = 0.2\n").await;
+    let requests = world.client.outcomes("ok").await;
+    assert_eq!(requests, 0.0);
+    until_standing(&world, "off").await;
+    assert!(world.client.metric("cache_labels_total", &["verdict=\"wrong\""]).await >= 3.0);
+    let ask_twice = ["How do I brew green tea?", "how to brew a green tea"];
+    for prompt in ask_twice {
+        let reply = world.client.ask(Speech::OpenAi, &ask(Speech::OpenAi, prompt)).await;
+        assert_eq!(reply.cache(), "miss", "{prompt}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_asked_on_the_side_is_no_request_but_costs_money() {
+    let world = Plan { policy: labelled, ..Plan::default() }.start().await;
+    let mut asked = 0.0;
+    for (question, paraphrase) in pairs() {
+        for prompt in [question, paraphrase] {
+            world.client.ask(Speech::OpenAi, &ask(Speech::OpenAi, &prompt)).await;
+            asked += 1.0;
+        }
+    }
+    until(|| async { errands_under_way(&world) == 0 }).await;
+    let client = &world.client;
+    let shadows = client.metric("errands_total", &["purpose=\"shadow\"", "result=\"made\""]).await;
+    assert!(shadows > 0.0);
+    assert_eq!(client.outcomes("ok").await, asked);
+    assert_eq!(client.metric("in_flight_requests", &[]).await, 0.0);
+    let upstream = client.metric("upstream_requests_total", &["outcome=\"ok\""]).await;
+    assert_eq!(upstream as u64, world.calls());
+    let misses = client.metric("cache_lookups_total", &["tier=\"exact\"", "result=\"miss\""]).await;
+    assert_eq!(upstream, misses + shadows);
+}
+
+#[tokio::test]
+async fn a_judge_settles_what_words_cannot() {
+    let plan = Plan {
+        policy: |base| labelled(base) + "judge = \"big\"\n",
+        upstream: |builder| builder.says("big", "YES"),
+        ..Plan::default()
+    };
+    let world = plan.start().await;
+    // Answers of the internal model differ in words and are shown to nobody outside.
+    world.client.ask(Speech::OpenAi, &ask(Speech::OpenAi, "How do I reset my password?")).await;
+    until_standing(&world, "off").await;
+    assert_eq!(world.outside.stats().calls, 0);
+
+    let plan = Plan {
+        policy: |base| labelled(base.replace("\"external\"", "\"internal\"")) + "judge = \"big\"\n",
+        upstream: |builder| builder.says("big", "YES"),
+        ..Plan::default()
+    };
+    let world = plan.start().await;
+    until_standing(&world, "measured").await;
+    let judged = world.client.metric("errands_total", &["purpose=\"judge\"", "result=\"made\""]).await;
+    assert!(judged > 8.0);
+    assert_eq!(world.outside.stats().calls as f64, judged);
+    let request = &world.outside.requests()[0].json();
+    assert_eq!((&request["model"], &request["temperature"]), (&json!("big"), &json!(0)));
+}
+
+#[tokio::test]
+async fn a_veto_is_named_in_the_answer() {
+    let world = world_with(semantic).await;
+    world.client.ask(Speech::OpenAi, &ask(Speech::OpenAi, "How long is 5 miles in kilometres?")).await;
+    let trap = ask(Speech::OpenAi, "How long is 6 miles in kilometres?");
+    let reply = world.client.ask(Speech::OpenAi, &trap).await;
+    assert_eq!((reply.cache(), reply.header("x-router-cache-vetoes")), ("miss", "numbers"));
+    assert_eq!(world.client.metric("cache_vetoes_total", &["guard=\"numbers\""]).await, 1.0);
+}
+
+/// A sentence model that finds everything alike, or fails in one way.
+struct Alike(fn() -> Result<Vec<f32>, EmbedError>);
+
+impl Embedder for Alike {
+    fn embed(&mut self, _: &str) -> Result<Vec<f32>, EmbedError> {
+        (self.0)()
+    }
+
+    fn dimensions(&self) -> usize {
+        3
+    }
+
+    fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(&[b"alike"])
+    }
+}
+
+/// A world whose near hits are found by this model.
+async fn embedded(policy: fn(String) -> String, model: fn() -> Result<Vec<f32>, EmbedError>) -> World {
+    let world = world_with(policy).await;
+    world.sidecar.app().sentences.put(Alike(model), std::path::Path::new("models")).unwrap();
+    world
+}
+
+#[tokio::test]
+async fn sentence_embeddings_find_other_words() {
+    let world = embedded(semantic, || Ok(vec![0.6, 0.8, 0.1])).await;
+    let client = &world.client;
+    client.ask(Speech::OpenAi, &ask(Speech::OpenAi, "Can coffee raise my blood pressure?")).await;
+    until(|| async { client.metric("cache_entries", &["tier=\"semantic\""]).await == 1.0 }).await;
+    let other = ask(Speech::OpenAi, "Does drinking coffee increase blood pressure?");
+    let reply = client.ask(Speech::OpenAi, &other).await;
+    assert_eq!((reply.cache(), reply.header("x-router-cache-bound")), ("near", "prior"));
+    assert_eq!(client.metric("embeddings_total", &["result=\"ok\""]).await, 1.0);
+    let ready = client.admin(http::Method::GET, "/readyz", "").await.json();
+    assert_eq!(ready["near_hits"], json!({"matcher": "fastembed"}));
+    assert_eq!(client.metric("near_matcher", &["matcher=\"fastembed\""]).await, 1.0);
+}
+
+#[tokio::test]
+async fn a_model_that_misbehaves_is_a_miss() {
+    let faults: [(&str, fn() -> Result<Vec<f32>, EmbedError>); 5] = [
+        ("bad_vector", || Ok(vec![f32::NAN, 1.0, 1.0])),
+        ("bad_vector", || Ok(vec![0.0; 3])),
+        ("dimensions", || Ok(vec![1.0; 4])),
+        ("failed", || Err(EmbedError::Failed("no".into()))),
+        ("panicked", || panic!("the model is broken")),
+    ];
+    for (name, fault) in faults {
+        let world = embedded(semantic, || Ok(vec![0.6, 0.8, 0.1])).await;
+        let client = &world.client;
+        client.ask(Speech::OpenAi, &ask(Speech::OpenAi, "How do I reset my password?")).await;
+        until(|| async { client.metric("cache_entries", &["tier=\"semantic\""]).await == 1.0 }).await;
+        world.sidecar.app().sentences.put(Alike(fault), std::path::Path::new("models")).unwrap();
+        let reply = client.ask(Speech::OpenAi, &ask(Speech::OpenAi, "how to reset a password")).await;
+        assert_eq!(reply.cache(), "miss", "{name}");
+        let result = format!("result=\"{name}\"");
+        assert_eq!(client.metric("embeddings_total", &[&result]).await, 1.0, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_model_is_one_warning_and_the_built_in_matcher() {
+    let policy = |base| semantic(base) + "matcher = \"fastembed\"\nmodels = \"nowhere\"\n";
+    let world = world_with(policy).await;
+    let ready = world.client.admin(http::Method::GET, "/readyz", "").await;
+    assert_eq!(ready.status, 200);
+    let near_hits = &ready.json()["near_hits"];
+    assert_eq!(near_hits["matcher"], "builtin");
+    assert!(near_hits["detail"].as_str().unwrap().contains("scripts/fetch-models"), "{near_hits}");
+    world.client.ask(Speech::OpenAi, &ask(Speech::OpenAi, "How do I reset my password?")).await;
+    let near = world.client.ask(Speech::OpenAi, &ask(Speech::OpenAi, "how to reset a password")).await;
+    assert_eq!(near.cache(), "near");
+}
+
+#[tokio::test]
+async fn a_question_too_long_for_the_model_is_never_near() {
+    let world = embedded(semantic, || Err(EmbedError::TooLong { most: 256 })).await;
+    let prompt = |end: &str| format!("Which of these words is the last one? {}{end}", "a word ".repeat(120));
+    for end in ["cat", "cat.", "cat!"] {
+        let reply = world.client.ask(Speech::OpenAi, &ask(Speech::OpenAi, &prompt(end))).await;
+        assert_eq!(reply.cache(), "miss", "{end}");
+    }
 }

@@ -76,6 +76,14 @@ impl<'d> Alignment<'d> {
         (self.only_a.len(), self.only_b.len())
     }
 
+    /// The share of all words that both have, 0..=1.
+    #[must_use]
+    pub fn overlap(&self) -> f32 {
+        let both = 2 * self.shared.len();
+        let all = both + self.only_a.len() + self.only_b.len();
+        if all == 0 { 0.0 } else { both as f32 / all as f32 }
+    }
+
     /// Whether the texts differ in case and punctuation at most.
     #[must_use]
     pub fn same_wording(&self) -> bool {

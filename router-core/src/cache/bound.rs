@@ -73,6 +73,9 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Prior, Self::Measured, Self::Tightened, Self::Off];
+
     /// Stable name for receipts and metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -29,6 +29,15 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Stable name for metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BuiltIn => "builtin",
+            Self::Embedded => "fastembed",
+        }
+    }
+
     /// The lowest score that is served before anything has been learned from labels. Both models' biases are set
     /// so that this is 0.5; see [`super::verifier`] for what that was measured to mean.
     #[must_use]
@@ -71,11 +80,13 @@ pub struct Verdict {
     pub vetoes: Vetoes,
     /// In what the two agree.
     pub tier: Tier,
+    /// The share of all words that both have, 0..=1: how near a vetoed pair came.
+    pub overlap: f32,
 }
 
 impl Verdict {
     /// A verdict that is never served.
-    const REFUSED: Self = Self { score: 0.0, vetoes: Vetoes::NONE, tier: Tier::Meaning };
+    const REFUSED: Self = Self { score: 0.0, vetoes: Vetoes::NONE, tier: Tier::Meaning, overlap: 0.0 };
 
     /// Whether the answer may be given at this threshold. A score of 0 is never served.
     #[must_use]
@@ -95,7 +106,7 @@ pub fn judge(cached: &Digest, incoming: &Digest, cosine: Option<f32>) -> Verdict
     }
     let pair = Alignment::of(cached, incoming);
     if pair.same_wording() {
-        return Verdict { score: 1.0, vetoes: Vetoes::NONE, tier: Tier::Wording };
+        return Verdict { score: 1.0, vetoes: Vetoes::NONE, tier: Tier::Wording, overlap: 1.0 };
     }
     let tier = if pair.unmatched() == (0, 0) { Tier::Content } else { Tier::Meaning };
     let score = match cosine {
@@ -106,7 +117,7 @@ pub fn judge(cached: &Digest, incoming: &Digest, cosine: Option<f32>) -> Verdict
     // Generic words in common are no evidence, and two empty sets of words are equal too.
     let telling = cosine.is_some() || pair.pairs().any(|(word, _)| !word.flags.any(Flags::LIGHT));
     let score = if telling { score } else { 0.0 };
-    Verdict { score, vetoes: Vetoes::of(&pair), tier }
+    Verdict { score, vetoes: Vetoes::of(&pair), tier, overlap: pair.overlap() }
 }
 
 #[cfg(test)]

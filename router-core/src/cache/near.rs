@@ -48,7 +48,7 @@ pub struct Near {
 pub struct Found {
     /// The best that no guard refuses: a hit where its score reaches the threshold.
     pub near: Option<Near>,
-    /// The best that a guard refuses, where it scores higher.
+    /// Of those that a guard refuses the one with most words in common, where they share more than a third.
     pub refused: Option<Verdict>,
 }
 

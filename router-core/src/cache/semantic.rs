@@ -31,6 +31,9 @@ const MOST_JUDGED: usize = 24;
 /// Candidates by shared words whose cosine is taken, before the best of them are judged.
 const MOST_COMPARED: usize = 192;
 
+/// A candidate that shares a third of the words or less is about something else: that a guard objects, too, is no news.
+const LEAST_OVERLAP: f32 = 1.0 / 3.0;
+
 /// Scopes up to this size are searched by embedding whole, so that a paraphrase without a word in common is found.
 /// 1,024 dot products take about 60 µs.
 const SMALL_SCOPE: usize = 1024;
@@ -84,7 +87,7 @@ pub struct Found<'i, V> {
 pub struct Lookup<'i, V> {
     /// The best candidate that no guard refused: a hit if its score reaches the threshold, else a near miss.
     pub best: Option<Found<'i, V>>,
-    /// The best candidate of those refused, if it had scored higher than `best`: why this was no hit.
+    /// Of the candidates that a guard refused, the one with most words in common, if they share more than a third.
     pub refused: Option<Verdict>,
     /// Candidates judged.
     pub judged: usize,
@@ -185,12 +188,9 @@ impl<V> SemanticIndex<V> {
                     lookup.best =
                         Some(Found { id, value: &stored.entry.value, verdict, trust: stored.trust });
                 }
-            } else if lookup.refused.is_none_or(|refused| verdict.score > refused.score) {
+            } else if verdict.overlap > lookup.refused.map_or(LEAST_OVERLAP, |refused| refused.overlap) {
                 lookup.refused = Some(verdict);
             }
-        }
-        if let Some(best) = &lookup.best {
-            lookup.refused = lookup.refused.filter(|refused| refused.score > best.verdict.score);
         }
         lookup
     }
