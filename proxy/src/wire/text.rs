@@ -91,8 +91,23 @@ mod tests {
 
     #[test]
     fn a_stream_says_what_its_pieces_say() {
-        let stream = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"Hi \"},\"finish_reason\":null}]}\n\n\
-            data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"there\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
-        assert_eq!(text(Endpoint::ChatCompletions, Framing::Stream, stream).as_deref(), Some("Hi there"));
+        let event = |delta: &str, finish: &str| {
+            let head = r#"{"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"#;
+            format!("data: {head}\"delta\":{delta},\"finish_reason\":{finish}}}]}}\n\n")
+        };
+        let stream = [
+            event(r#"{"role":"assistant","content":"Hi "}"#, "null"),
+            event(r#"{"content":"there"}"#, "null"),
+            event("{}", "\"stop\""),
+            concat!(
+                r#"data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[],"#,
+                r#""usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}"#,
+                "\n\ndata: [DONE]\n\n"
+            )
+            .to_owned(),
+        ]
+        .concat();
+        let said = of_answer(Endpoint::ChatCompletions, Framing::Stream, &Bytes::from(stream));
+        assert_eq!(said.as_deref(), Some("Hi there"));
     }
 }

@@ -218,7 +218,9 @@ async fn a_veto_is_named_in_the_answer() {
 }
 
 /// A sentence model that finds everything alike, or fails in one way.
-struct Alike(fn() -> Result<Vec<f32>, EmbedError>);
+struct Alike(Model);
+
+type Model = fn() -> Result<Vec<f32>, EmbedError>;
 
 impl Embedder for Alike {
     fn embed(&mut self, _: &str) -> Result<Vec<f32>, EmbedError> {
@@ -235,7 +237,7 @@ impl Embedder for Alike {
 }
 
 /// A world whose near hits are found by this model.
-async fn embedded(policy: fn(String) -> String, model: fn() -> Result<Vec<f32>, EmbedError>) -> World {
+async fn embedded(policy: fn(String) -> String, model: Model) -> World {
     let world = world_with(policy).await;
     world.sidecar.app().sentences.put(Alike(model), std::path::Path::new("models")).unwrap();
     world
@@ -258,7 +260,7 @@ async fn sentence_embeddings_find_other_words() {
 
 #[tokio::test]
 async fn a_model_that_misbehaves_is_a_miss() {
-    let faults: [(&str, fn() -> Result<Vec<f32>, EmbedError>); 5] = [
+    let faults: [(&str, Model); 5] = [
         ("bad_vector", || Ok(vec![f32::NAN, 1.0, 1.0])),
         ("bad_vector", || Ok(vec![0.0; 3])),
         ("dimensions", || Ok(vec![1.0; 4])),

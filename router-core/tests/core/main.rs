@@ -13,6 +13,7 @@ mod digest;
 mod estimate;
 mod fingerprint;
 mod names;
+mod near;
 #[path = "../support/policy.rs"]
 mod policy;
 mod prefixes;
