@@ -1,6 +1,7 @@
 //! Measures the cache's matchers beyond what `xynergy-router eval cache` does: makes traps, asks labelled intents for
 //! each other's answers, and plays simulated streams against the error bound. `benches/quality/run` calls all of it.
 
+mod cosine;
 mod intents;
 mod streams;
 mod traps;
@@ -35,6 +36,18 @@ enum Command {
         #[arg(long, default_value_t = 1000)]
         count: usize,
     },
+    /// Judges pairs by cosine alone, to compare with.
+    Cosine {
+        /// JSON lines: id, a, b, label.
+        #[arg(long, value_name = "FILE.jsonl")]
+        data: PathBuf,
+        /// The folder of the sentence model.
+        #[arg(long, value_name = "DIR")]
+        models: PathBuf,
+        /// Serve from this cosine on.
+        #[arg(long, default_value_t = 0.9)]
+        threshold: f32,
+    },
     /// The share of texts that would get the answer of a text of another intent.
     Intents {
         /// JSON lines: text, intent.
@@ -62,6 +75,9 @@ fn main() -> anyhow::Result<()> {
             for pair in traps::generate(trap, half, count, 1) {
                 writeln!(out, "{}", json!({"id": "trap", "a": pair.a, "b": pair.b, "label": 0}))?;
             }
+        }
+        Command::Cosine { data, models, threshold } => {
+            writeln!(out, "{}", cosine::measure(&data, &models, threshold)?)?;
         }
         Command::Intents { data, models, list } => {
             writeln!(out, "{}", intents::measure(&data, models.as_deref(), list)?)?;
