@@ -259,3 +259,24 @@ fn logistic(x: f64) -> f32 {
 fn normal(rng: &mut Rng) -> f64 {
     (-2.0 * (1.0 - rng.f64()).ln()).sqrt() * (std::f64::consts::TAU * rng.f64()).cos()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bound_holds_and_most_hits_are_kept() {
+        for stream in Stream::ALL {
+            let summary = summarize(stream, 0.05, 4);
+            assert_eq!((&summary["runs"], &summary["broken"]), (&4.into(), &0.into()), "{summary}");
+            assert!(summary["of_best"].as_f64().is_some_and(|share| share > 0.5), "{summary}");
+            assert!(summary["claimed"].as_f64().is_some_and(|share| share > 0.5), "{summary}");
+        }
+    }
+
+    #[test]
+    fn a_run_repeats_by_seed() {
+        assert_eq!(run(Stream::Zipf, 0.02, 3), run(Stream::Zipf, 0.02, 3));
+        assert_ne!(run(Stream::Zipf, 0.02, 3), run(Stream::Zipf, 0.02, 4));
+    }
+}
