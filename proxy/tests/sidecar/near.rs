@@ -303,3 +303,26 @@ async fn a_question_too_long_for_the_model_is_never_near() {
         assert_eq!(reply.cache(), "miss", "{end}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_at_once_get_their_own_answers() {
+    let world = world_with(|base| semantic(base) + "shadow = 0.0\n").await;
+    let ways = ["How do I clean my {}?", "how to clean a {}", "what is the best way to clean my {}"];
+    let things = ["printer", "camera", "bicycle", "router"];
+    let mut under_way = tokio::task::JoinSet::new();
+    for n in 0..1_000 {
+        let (client, thing) = (world.client.clone(), things[n % 4]);
+        let prompt = ways[n / 4 % 3].replace("{}", thing);
+        under_way
+            .spawn(async move { (thing, client.ask(Speech::OpenAi, &ask(Speech::OpenAi, &prompt)).await) });
+    }
+    while let Some(ended) = under_way.join_next().await {
+        let (thing, reply) = ended.unwrap();
+        assert_eq!(reply.status, 200);
+        // The scripted answer names the question that it was made for.
+        let own =
+            |way: &&str| reply.text().contains(&router_upstream::tag("small", &way.replace("{}", thing)));
+        assert!(ways.iter().any(|way| own(&way)), "{thing}: {}", reply.text());
+    }
+    assert!(world.calls() <= 12, "{} calls for twelve wordings", world.calls());
+}
