@@ -322,7 +322,7 @@ async fn a_thousand_at_once_get_their_own_answers() {
         // The scripted answer names the question that it was made for.
         let own =
             |way: &&str| reply.text().contains(&router_upstream::tag("small", &way.replace("{}", thing)));
-        assert!(ways.iter().any(|way| own(&way)), "{thing}: {}", reply.text());
+        assert!(ways.iter().any(own), "{thing}: {}", reply.text());
     }
     assert!(world.calls() <= 12, "{} calls for twelve wordings", world.calls());
 }
