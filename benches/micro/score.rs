@@ -56,6 +56,9 @@ fn score(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("volatility", words), |bencher| {
             bencher.iter(|| volatility.judge(black_box(&text)));
         });
+        group.bench_function(BenchmarkId::new("both", words), |bencher| {
+            bencher.iter(|| learned.score_with(black_box(&prompt), &volatility));
+        });
     }
     group.finish();
 }

@@ -19,10 +19,11 @@ use std::fmt;
 use router_core::score::{Assessment, Domain, Prompt, Scorer};
 
 use crate::heuristic::StructureScorer;
-use crate::text::Shape;
+use crate::text::{self, Shape};
+use crate::volatility::{Judgement, VolatilityScorer};
 use crate::weights::ArtifactError;
 use artifact::Artifact;
-use features::{HALF, STRUCTURE, Visit, norm};
+use features::{Grams, HALF, STRUCTURE, Visit, norm};
 use gate::{Form, Reading};
 
 /// Where the default bands divide "internal" from "hybrid"; the confidence is about this choice.
@@ -94,14 +95,39 @@ impl LearnedScorer {
         self.scan(prompt.question).prediction
     }
 
-    fn scan(&self, question: &str) -> Scan {
-        let artifact = &self.artifact;
-        let mut sums = Sums { artifact, words: 0, square: 0, reading: Reading::default() };
-        let shape = features::visit(question, &mut sums);
-        let words = artifact.scale * sums.words as f32 * HALF / norm(sums.square);
+    /// [`score`](Scorer::score) and the judgement of `volatility` for one reading of the question.
+    #[must_use]
+    pub fn score_with(&self, prompt: &Prompt<'_>, volatility: &VolatilityScorer) -> (Assessment, Judgement) {
+        let (mut grams, mut pass) = (self.grams(), volatility.pass());
+        let shape = text::read(prompt.question, |word| {
+            grams.push(word);
+            pass.push(word);
+        });
         let form = Form::of(&shape);
+        let judgement = pass.conclude(&form);
+        (self.assess(&self.conclude(&grams.visitor(), shape, &form), prompt), judgement)
+    }
+
+    fn grams(&self) -> Grams<Sums<'_>> {
+        Grams::new(Sums { artifact: &self.artifact, words: 0, square: 0, reading: Reading::default() })
+    }
+
+    fn scan(&self, question: &str) -> Scan {
+        let mut grams = self.grams();
+        let shape = text::read(question, |word| grams.push(word));
+        let form = Form::of(&shape);
+        self.conclude(&grams.visitor(), shape, &form)
+    }
+
+    fn assess(&self, scan: &Scan, prompt: &Prompt<'_>) -> Assessment {
+        if scan.prediction.is_inside() { self.inside(scan, prompt) } else { Self::outside(scan, prompt) }
+    }
+
+    fn conclude(&self, sums: &Sums<'_>, shape: Shape, form: &Form) -> Scan {
+        let artifact = &self.artifact;
+        let words = artifact.scale * sums.words as f32 * HALF / norm(sums.square);
         let structure = dot(&artifact.structure, &form.structure);
-        let unfamiliarity = artifact.gate.unfamiliarity(&sums.reading, &form);
+        let unfamiliarity = artifact.gate.unfamiliarity(&sums.reading, form);
         let prediction = artifact.interpret(artifact.bias + words + structure, unfamiliarity);
         Scan { shape, words, structure, prediction }
     }
@@ -138,8 +164,7 @@ impl LearnedScorer {
 
 impl Scorer for LearnedScorer {
     fn score(&self, prompt: &Prompt<'_>) -> Assessment {
-        let scan = self.scan(prompt.question);
-        if scan.prediction.is_inside() { self.inside(&scan, prompt) } else { Self::outside(&scan, prompt) }
+        self.assess(&self.scan(prompt.question), prompt)
     }
 
     fn name(&self) -> &str {

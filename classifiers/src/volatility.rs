@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use crate::learned::features::{HALF, norm};
 use crate::learned::gate::{Form, Reading};
+use crate::text::{self, Word};
 use crate::weights::ArtifactError;
 use artifact::Artifact;
 use features::Visit;
@@ -120,10 +121,33 @@ impl VolatilityScorer {
     /// Judges the last user turn of a request.
     #[must_use]
     pub fn judge(&self, question: &str) -> Judgement {
-        let artifact = &self.artifact;
-        let mut sums = Sums { artifact, heads: [0; HEADS], square: 0, reading: Reading::default() };
-        let (shape, cues) = features::visit(question, &mut sums);
-        let form = Form::of(&shape);
+        let mut pass = self.pass();
+        let shape = text::read(question, |word| pass.push(word));
+        pass.conclude(&Form::of(&shape))
+    }
+
+    /// Judges a question that somebody else reads.
+    pub(crate) fn pass(&self) -> Pass<'_> {
+        let sums =
+            Sums { artifact: &self.artifact, heads: [0; HEADS], square: 0, reading: Reading::default() };
+        Pass(features::Grams::new(sums))
+    }
+}
+
+/// One question on its way past.
+pub(crate) struct Pass<'a>(features::Grams<Sums<'a>>);
+
+impl Pass<'_> {
+    /// The next word.
+    #[inline]
+    pub(crate) fn push(&mut self, word: Word) {
+        self.0.push(word);
+    }
+
+    /// The judgement, once all words have passed; `form` is that of the whole text.
+    pub(crate) fn conclude(&self, form: &Form) -> Judgement {
+        let sums = &self.0.visitor;
+        let artifact = sums.artifact;
         let norm = norm(sums.square);
         let raw: [f32; HEADS] = std::array::from_fn(|at| {
             let head = &artifact.heads[at];
@@ -131,8 +155,8 @@ impl VolatilityScorer {
                 head.structure.iter().zip(&form.structure).map(|(weight, value)| weight * value).sum();
             head.bias + head.scale * sums.heads[at] as f32 * HALF / norm + structure
         });
-        let unfamiliarity = artifact.gate.unfamiliarity(&sums.reading, &form);
-        artifact.interpret(raw, unfamiliarity, cues.is_now())
+        let unfamiliarity = artifact.gate.unfamiliarity(&sums.reading, form);
+        artifact.interpret(raw, unfamiliarity, self.0.cues.is_now())
     }
 }
 

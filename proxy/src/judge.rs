@@ -13,8 +13,24 @@ use router_policies::ScorerLoader;
 /// A scorer that also knows about volatility.
 #[derive(Clone)]
 pub struct Judge {
-    complexity: Arc<dyn Scorer>,
+    complexity: Complexity,
     volatility: Option<VolatilityScorer>,
+}
+
+/// How hard a prompt is, by what was learned or by structure.
+#[derive(Clone, Debug)]
+enum Complexity {
+    Learned(LearnedScorer),
+    Structure(StructureScorer),
+}
+
+impl Complexity {
+    fn scorer(&self) -> &dyn Scorer {
+        match self {
+            Self::Learned(scorer) => scorer,
+            Self::Structure(scorer) => scorer,
+        }
+    }
 }
 
 impl Judge {
@@ -22,17 +38,17 @@ impl Judge {
     #[must_use]
     pub fn shipped() -> Self {
         // The weights are checked by tests; a damaged program still routes, by structure.
-        let complexity: Arc<dyn Scorer> = match LearnedScorer::shipped() {
-            Ok(learned) => Arc::new(learned),
+        let complexity = match LearnedScorer::shipped() {
+            Ok(learned) => Complexity::Learned(learned),
             Err(error) => {
                 tracing::error!(event = "shipped_weights_unreadable", error = %error);
-                Arc::new(StructureScorer)
+                Complexity::Structure(StructureScorer)
             }
         };
         Self::of(complexity)
     }
 
-    fn of(complexity: Arc<dyn Scorer>) -> Self {
+    fn of(complexity: Complexity) -> Self {
         Self { complexity, volatility: VolatilityScorer::shipped().ok() }
     }
 }
@@ -42,13 +58,23 @@ impl Judge {
 pub fn weights_loader() -> ScorerLoader {
     Arc::new(|bytes| {
         let artifact = Artifact::load(bytes).map_err(|error| error.to_string())?;
-        Ok(Arc::new(Judge::of(Arc::new(LearnedScorer::new(artifact)))))
+        Ok(Arc::new(Judge::of(Complexity::Learned(LearnedScorer::new(artifact)))))
     })
 }
 
 impl Scorer for Judge {
     fn score(&self, prompt: &Prompt<'_>) -> Assessment {
-        self.complexity.score(prompt)
+        self.complexity.scorer().score(prompt)
+    }
+
+    fn judge(&self, prompt: &Prompt<'_>) -> (Assessment, Option<Duration>) {
+        match (&self.complexity, &self.volatility) {
+            (Complexity::Learned(learned), Some(volatility)) => {
+                let (assessment, judgement) = learned.score_with(prompt, volatility);
+                (assessment, Some(judgement.volatility.ttl()))
+            }
+            _ => (self.score(prompt), self.keeps_for(prompt.question)),
+        }
     }
 
     fn keeps_for(&self, question: &str) -> Option<Duration> {
@@ -56,7 +82,7 @@ impl Scorer for Judge {
     }
 
     fn name(&self) -> &str {
-        self.complexity.name()
+        self.complexity.scorer().name()
     }
 }
 

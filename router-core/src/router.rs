@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 
 use crate::attempt::Attempt;
 use crate::decision::{CachePlan, Candidate, Decision, Receipt};
+use crate::digest::Digest;
 use crate::digest::Temperature;
 use crate::health::Refused;
 use crate::ids::{ModelId, ProfileIndex};
@@ -37,7 +38,10 @@ pub fn decide(
     rng: &mut Rng,
 ) -> Result<Decision, Rejection> {
     let digest = request.digest;
-    let assessment = snapshot.scorer.score(&digest.prompt());
+    let (assessment, keeps_for) = match may_be_kept(snapshot, request) {
+        true => snapshot.scorer.judge(&digest.prompt()),
+        false => (snapshot.scorer.score(&digest.prompt()), None),
+    };
     let facts = Facts {
         tenant: request.tenant,
         tags: &request.tags,
@@ -72,7 +76,7 @@ pub fn decide(
             candidates,
             prefix,
             session: SessionKey::of(&state.fingerprint_key, request),
-            cache: cache_plan(snapshot, request, &action.cache, rng),
+            cache: cache_plan(snapshot, request, &action.cache, keeps_for, rng),
             max_output_tokens: action.max_output_tokens,
             receipt,
         }),
@@ -222,17 +226,36 @@ fn strictest(caller: Option<Placement>, rule: Option<Placement>) -> Option<Place
     }
 }
 
+/// Whether the same request is expected to get the same answer.
+fn is_deterministic(digest: &Digest) -> bool {
+    digest.temperature == Temperature::Zero || !digest.endpoint().generates()
+}
+
+/// Whether it will matter how soon the answer changes, as far as can be told before a rule has matched.
+fn may_be_kept(snapshot: &Snapshot, request: &RouteRequest<'_>) -> bool {
+    snapshot.cache.enabled
+        && snapshot.cache.volatility
+        && is_deterministic(request.digest)
+        && !request.cache.no_store
+}
+
 /// How the cache takes part: by policy, then by rule, then by what the caller wishes.
-fn cache_plan(snapshot: &Snapshot, request: &RouteRequest<'_>, rule: &CacheRule, rng: &mut Rng) -> CachePlan {
+fn cache_plan(
+    snapshot: &Snapshot,
+    request: &RouteRequest<'_>,
+    rule: &CacheRule,
+    keeps_for: Option<Duration>,
+    rng: &mut Rng,
+) -> CachePlan {
     let digest = request.digest;
     let policy = &snapshot.cache;
-    let deterministic = digest.temperature == Temperature::Zero || !digest.endpoint().generates();
+    let deterministic = is_deterministic(digest);
     let enabled = rule.enabled.unwrap_or(policy.enabled)
         && (deterministic || rule.any_temperature == Some(true))
         && digest.choices == 1
         && !digest.ambiguous
         && !request.cache.no_store;
-    let ttl = if enabled { ttl(snapshot, request, rule, rng) } else { Duration::ZERO };
+    let ttl = if enabled { ttl(snapshot, request, rule, keeps_for, rng) } else { Duration::ZERO };
     CachePlan {
         read: enabled && !request.cache.no_read,
         write: enabled && ttl > Duration::ZERO,
@@ -244,11 +267,18 @@ fn cache_plan(snapshot: &Snapshot, request: &RouteRequest<'_>, rule: &CacheRule,
 
 /// How long an answer stays fresh: as the rule says, else as the question does, else as the policy does. A caller may ask for less, never
 /// for more.
-fn ttl(snapshot: &Snapshot, request: &RouteRequest<'_>, rule: &CacheRule, rng: &mut Rng) -> Duration {
+fn ttl(
+    snapshot: &Snapshot,
+    request: &RouteRequest<'_>,
+    rule: &CacheRule,
+    keeps_for: Option<Duration>,
+    rng: &mut Rng,
+) -> Duration {
     let policy = &snapshot.cache;
     let by_question = || {
-        let keeps =
-            snapshot.scorer.keeps_for(request.digest.prompt().question).filter(|_| policy.volatility)?;
+        // A rule may have widened the cache to requests that did not look as if they would be kept.
+        let judged = || snapshot.scorer.keeps_for(request.digest.prompt().question);
+        let keeps = policy.volatility.then(|| keeps_for.or_else(judged)).flatten()?;
         Some(keeps.mul_f32(1.0 + TTL_JITTER * (2.0 * rng.f32() - 1.0)).min(policy.max_ttl))
     };
     let ttl = rule.ttl.or_else(by_question).unwrap_or(policy.ttl);

@@ -126,6 +126,11 @@ pub trait Scorer: Send + Sync + fmt::Debug {
         None
     }
 
+    /// Both at once, for scorers that read the question once for the two.
+    fn judge(&self, prompt: &Prompt<'_>) -> (Assessment, Option<Duration>) {
+        (self.score(prompt), self.keeps_for(prompt.question))
+    }
+
     /// Name and version, for receipts and `/policy`.
     fn name(&self) -> &str;
 }

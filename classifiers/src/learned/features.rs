@@ -61,15 +61,26 @@ pub(crate) trait Visit {
     fn word(&mut self, bucket: usize);
 }
 
+impl<V: Visit> Visit for &mut V {
+    fn gram(&mut self, bucket: usize, halves: i32) {
+        (**self).gram(bucket, halves);
+    }
+
+    fn word(&mut self, bucket: usize) {
+        (**self).word(bucket);
+    }
+}
+
 /// Shows every feature of `text` to `visitor`.
 pub(crate) fn visit(text: &str, visitor: &mut impl Visit) -> Shape {
-    let mut grams = Grams { seen: [0; BUCKETS / 64], visitor, neighbour: 0, distant: 0, next_distant: 0 };
+    let mut grams = Grams::new(visitor);
     text::read(text, |word| grams.push(word))
 }
 
-struct Grams<'a, V> {
+/// Makes features of the words of one text, shown to it one by one.
+pub(crate) struct Grams<V> {
     seen: [u64; BUCKETS / 64],
-    visitor: &'a mut V,
+    visitor: V,
     /// The last two words, each already multiplied for its place in a pair; 0 before there is one.
     neighbour: u64,
     distant: u64,
@@ -93,9 +104,20 @@ pub(crate) fn familiar(word: Word) -> usize {
     familiar_bucket((u64::from(word.hash) | 1 << 32).wrapping_mul(ALONE))
 }
 
-impl<V: Visit> Grams<'_, V> {
+impl<V: Visit> Grams<V> {
+    /// Before the first word.
+    pub(crate) fn new(visitor: V) -> Self {
+        Self { seen: [0; BUCKETS / 64], visitor, neighbour: 0, distant: 0, next_distant: 0 }
+    }
+
+    /// What was shown every feature.
+    pub(crate) fn visitor(self) -> V {
+        self.visitor
+    }
+
+    /// The next word.
     #[inline]
-    fn push(&mut self, word: Word) {
+    pub(crate) fn push(&mut self, word: Word) {
         let hash = u64::from(word.hash) | 1 << 32;
         let alone = hash.wrapping_mul(ALONE);
         self.visitor.word(familiar_bucket(alone));

@@ -30,9 +30,19 @@ pub(super) trait Visit {
     fn word(&mut self, bucket: usize);
 }
 
+impl<V: Visit> Visit for &mut V {
+    fn gram(&mut self, bucket: usize, halves: i32) {
+        (**self).gram(bucket, halves);
+    }
+
+    fn word(&mut self, bucket: usize) {
+        (**self).word(bucket);
+    }
+}
+
 /// Shows every feature of `question` to `visitor`.
 pub(super) fn visit(question: &str, visitor: &mut impl Visit) -> (Shape, Cues) {
-    let mut grams = Grams { seen: [0; BUCKETS / 64], visitor, previous: START, cues: Cues::default() };
+    let mut grams = Grams::new(visitor);
     let shape = text::read(question, |word| grams.push(word));
     (shape, grams.cues)
 }
@@ -47,15 +57,25 @@ const SECOND: u64 = 0x94d0_49bb_1331_11eb;
 const ENDING: u64 = 0xd6e8_feb8_6659_fd93;
 const CUE: u64 = 0xc4ce_b9fe_1a85_ec53;
 
-struct Grams<'a, V> {
+/// Makes features of the words of one question, shown to it one by one.
+pub(super) struct Grams<V> {
     seen: [u64; BUCKETS / 64],
-    visitor: &'a mut V,
+    /// What is shown every feature.
+    pub(super) visitor: V,
     previous: u64,
-    cues: Cues,
+    /// The cue classes so far.
+    pub(super) cues: Cues,
 }
 
-impl<V: Visit> Grams<'_, V> {
-    fn push(&mut self, word: Word) {
+impl<V: Visit> Grams<V> {
+    /// Before the first word.
+    pub(super) fn new(visitor: V) -> Self {
+        Self { seen: [0; BUCKETS / 64], visitor, previous: START, cues: Cues::default() }
+    }
+
+    /// The next word.
+    #[inline]
+    pub(super) fn push(&mut self, word: Word) {
         self.visitor.word(features::familiar(word));
         let hash = u64::from(word.hash) | 1 << 32;
         self.gram(hash.wrapping_mul(ALONE), MAJOR);
@@ -71,6 +91,7 @@ impl<V: Visit> Grams<'_, V> {
         self.previous = hash;
     }
 
+    #[inline]
     fn gram(&mut self, hash: u64, size: i32) {
         let bucket = (hash >> (64 - BUCKET_BITS)) as usize;
         let (slot, bit) = (bucket / 64, 1 << (bucket % 64));

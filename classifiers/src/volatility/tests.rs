@@ -108,3 +108,15 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    /// One reading for both judges says what two readings say.
+    #[test]
+    fn reading_once_is_reading_twice(text in "(\\PC{0,8} ){0,30}") {
+        let learned = crate::LearnedScorer::shipped().unwrap();
+        let prompt = router_core::score::Prompt::of_question(&text);
+        let (assessment, judgement) = learned.score_with(&prompt, shipped());
+        prop_assert_eq!(assessment, router_core::score::Scorer::score(&learned, &prompt));
+        prop_assert_eq!(judgement, shipped().judge(&text));
+    }
+}

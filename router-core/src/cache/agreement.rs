@@ -92,7 +92,11 @@ mod tests {
         for (one, other, expected) in [
             ("Paris.", "Paris.", Agreement::Exact),
             ("Paris.", "  paris ", Agreement::Normalised),
-            ("The capital of France is Paris.", "Paris is the capital of France.", Agreement::Verified),
+            (
+                "You can organise photos by date.",
+                "You can organize your photos by date!",
+                Agreement::Verified,
+            ),
             ("It has 5 legs. It barks.", "It barks. It has 5 legs.", Agreement::Verified),
             ("It has 5 legs.", "It has 6 legs.", Agreement::Differing),
             ("Yes.", "No.", Agreement::Differing),

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::digest::{Digest, Flags, MAX_WORDS, Token};
+use super::digest::{Digest, Flags, MAX_WORDS, Quantity, Token};
 
 /// Two digests and the words they share. Made once per pair; guards and verifier read it.
 #[derive(Debug)]
@@ -76,12 +76,15 @@ impl<'d> Alignment<'d> {
         (self.only_a.len(), self.only_b.len())
     }
 
-    /// The share of all words that both have, 0..=1.
+    /// The share of all words that both have, 0..=1. Amounts of one unit are alike here, whatever their numbers.
     #[must_use]
     pub fn overlap(&self) -> f32 {
-        let both = 2 * self.shared.len();
-        let all = both + self.only_a.len() + self.only_b.len();
-        if all == 0 { 0.0 } else { both as f32 / all as f32 }
+        let unit = |units: &[Quantity], at: usize| units.get(at).map(|quantity| quantity.unit);
+        let (a, b) = (&self.a.quantities, &self.b.quantities);
+        let units = (0..a.len().min(b.len())).filter(|&at| unit(a, at) == unit(b, at)).count();
+        let both = 2 * (self.shared.len() + units);
+        let all = 2 * self.shared.len() + self.only_a.len() + self.only_b.len();
+        if all == 0 { 0.0 } else { (both as f32 / all as f32).min(1.0) }
     }
 
     /// Whether the texts differ in case and punctuation at most.
