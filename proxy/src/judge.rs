@@ -20,14 +20,14 @@ pub struct Judge {
 /// How hard a prompt is, by what was learned or by structure.
 #[derive(Clone, Debug)]
 enum Complexity {
-    Learned(LearnedScorer),
+    Learned(Box<LearnedScorer>),
     Structure(StructureScorer),
 }
 
 impl Complexity {
     fn scorer(&self) -> &dyn Scorer {
         match self {
-            Self::Learned(scorer) => scorer,
+            Self::Learned(scorer) => &**scorer,
             Self::Structure(scorer) => scorer,
         }
     }
@@ -39,7 +39,7 @@ impl Judge {
     pub fn shipped() -> Self {
         // The weights are checked by tests; a damaged program still routes, by structure.
         let complexity = match LearnedScorer::shipped() {
-            Ok(learned) => Complexity::Learned(learned),
+            Ok(learned) => Complexity::Learned(Box::new(learned)),
             Err(error) => {
                 tracing::error!(event = "shipped_weights_unreadable", error = %error);
                 Complexity::Structure(StructureScorer)
@@ -58,7 +58,7 @@ impl Judge {
 pub fn weights_loader() -> ScorerLoader {
     Arc::new(|bytes| {
         let artifact = Artifact::load(bytes).map_err(|error| error.to_string())?;
-        Ok(Arc::new(Judge::of(Complexity::Learned(LearnedScorer::new(artifact)))))
+        Ok(Arc::new(Judge::of(Complexity::Learned(Box::new(LearnedScorer::new(artifact))))))
     })
 }
 
