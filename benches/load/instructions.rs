@@ -71,7 +71,7 @@ impl Instructions {
             "\n{}\n{requests} requests; errors: {errors}\n\n{:<28}{:>11}{:>11}{:>8}\n{:<28}{bare:>11}{sidecar:>11}{:>8.2}\n",
             scenario.summary(),
             "",
-            "bare",
+            scenario.yardstick(),
             "sidecar",
             "ratio",
             "instructions per request",

@@ -91,7 +91,7 @@ impl Report {
         json!({
             "scenario": self.drive.scenario, "requests": self.drive.requests, "connections": self.drive.connections, "rate": self.drive.rate,
             "rounds": self.bare.len(), "errors": self.errors(),
-            "bare": medians(&self.bare), "sidecar": medians(&self.sidecar), "ratio": ratios,
+            "yardstick": self.drive.scenario.yardstick(), "bare": medians(&self.bare), "sidecar": medians(&self.sidecar), "ratio": ratios,
         })
     }
 
@@ -106,7 +106,7 @@ impl Report {
             self.bare.len(),
             self.errors(),
             "",
-            "bare",
+            scenario.yardstick(),
             "sidecar",
             "ratio"
         );

@@ -17,11 +17,13 @@ pub(crate) enum Scenario {
     Stream,
     /// As `miss`, with a log line for every request.
     Logged,
+    /// As `miss`, with a key, quotas, budgets, spending written before each request, and a ledger; beside the sidecar without all that.
+    Paid,
 }
 
 impl Scenario {
     /// All of them, in the order of the report.
-    pub(crate) const ALL: [Self; 4] = [Self::Miss, Self::Hit, Self::Stream, Self::Logged];
+    pub(crate) const ALL: [Self; 5] = [Self::Miss, Self::Hit, Self::Stream, Self::Logged, Self::Paid];
 
     /// What it is called on the command line.
     pub(crate) const fn name(self) -> &'static str {
@@ -30,6 +32,7 @@ impl Scenario {
             Self::Hit => "hit",
             Self::Stream => "stream",
             Self::Logged => "logged",
+            Self::Paid => "paid",
         }
     }
 
@@ -40,6 +43,9 @@ impl Scenario {
             Self::Hit => "hit: plain answers out of the cache; the bare proxy forwards",
             Self::Stream => "stream: 40 events 2 ms apart, every prompt new",
             Self::Logged => "logged: as miss, with a log line for every request",
+            Self::Paid => {
+                "paid: as miss, with a key, quotas, budgets and a ledger, against the sidecar without"
+            }
         }
     }
 
@@ -52,7 +58,7 @@ impl Scenario {
     pub(crate) const fn upstream(self) -> &'static [&'static str] {
         match self {
             Self::Stream => &["--answer-tokens", "80", "--chunk-tokens", "2", "--tokens-per-second", "1000"],
-            Self::Miss | Self::Hit | Self::Logged => &["--fast"],
+            Self::Miss | Self::Hit | Self::Logged | Self::Paid => &["--fast"],
         }
     }
 
@@ -60,7 +66,7 @@ impl Scenario {
     pub(crate) const fn cache(self) -> &'static str {
         match self {
             Self::Hit => "hit",
-            Self::Miss | Self::Stream | Self::Logged => "miss",
+            Self::Miss | Self::Stream | Self::Logged | Self::Paid => "miss",
         }
     }
 
@@ -69,11 +75,21 @@ impl Scenario {
         self == Self::Logged
     }
 
+    /// Whether the sidecar counts money, and is compared with one that does not instead of with the bare proxy.
+    pub(crate) fn pays(self) -> bool {
+        self == Self::Paid
+    }
+
+    /// What the sidecar is compared with.
+    pub(crate) fn yardstick(self) -> &'static str {
+        if self.pays() { "unpaid" } else { "bare" }
+    }
+
     /// Which prompt the request with this number asks.
     pub(crate) const fn prompt(self, number: u64) -> u64 {
         match self {
             Self::Hit => number % POPULAR,
-            Self::Miss | Self::Stream | Self::Logged => number,
+            Self::Miss | Self::Stream | Self::Logged | Self::Paid => number,
         }
     }
 
@@ -81,7 +97,7 @@ impl Scenario {
     pub(crate) const fn requests(self, plain: u64) -> u64 {
         match self {
             Self::Stream => plain.div_ceil(10),
-            Self::Miss | Self::Hit | Self::Logged => plain,
+            Self::Miss | Self::Hit | Self::Logged | Self::Paid => plain,
         }
     }
 
@@ -89,7 +105,7 @@ impl Scenario {
     pub(crate) const fn ending(self) -> &'static [u8] {
         match self {
             Self::Stream => b"data: [DONE]\n\n",
-            Self::Miss | Self::Hit | Self::Logged => b"}",
+            Self::Miss | Self::Hit | Self::Logged | Self::Paid => b"}",
         }
     }
 }

@@ -12,10 +12,13 @@ use crate::scenario::Scenario;
 /// The policy of the sidecar, with `UPSTREAM` where the upstream's address belongs.
 const POLICY: &str = include_str!("policy.toml");
 
+/// What is added to it where money is counted.
+const PAID: &str = include_str!("paid.toml");
+
 /// Who is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
-    /// The bare pass-through.
+    /// The bare pass-through, or what else the scenario compares with.
     Bare,
     /// `xynergy-router serve`.
     Sidecar,
@@ -53,11 +56,13 @@ impl<'p> Stage<'p> {
         command.extend(scenario.upstream().iter().map(|&argument| argument.to_owned()));
         let upstream = Process::start(cores.upstream, &command, Speaks::Stdout)?;
         let folder = TempDir::new()?;
-        fs::write(
-            folder.path().join("policy.toml"),
-            POLICY.replace("UPSTREAM", &upstream.address.to_string()),
-        )?;
-        fs::write(folder.path().join("proxy.toml"), format!("[log]\nrequests = {}\n", scenario.logs()))?;
+        let write = |name: &str, text: String| fs::write(folder.path().join(name), text);
+        let policy = POLICY.replace("UPSTREAM", &upstream.address.to_string());
+        let proxy = format!("[log]\nrequests = {}\n", scenario.logs());
+        write("paid-policy.toml", policy.clone() + PAID)?;
+        write("paid-proxy.toml", proxy.clone() + "[records]\nfolder = \"records\"\n")?;
+        write("policy.toml", policy)?;
+        write("proxy.toml", proxy)?;
         Ok(Self { programs, cores, scenario, upstream, folder })
     }
 
@@ -73,15 +78,16 @@ impl<'p> Stage<'p> {
     pub(crate) fn start(&self, target: Target, under: &[String]) -> anyhow::Result<Process> {
         let mut command = under.to_vec();
         let speaks = match target {
-            Target::Bare => {
+            Target::Bare if !self.scenario.pays() => {
                 command.extend([self.programs.path("bare"), self.upstream.address.to_string()]);
                 Speaks::Stdout
             }
-            Target::Sidecar => {
+            Target::Bare | Target::Sidecar => {
+                let paid = if self.scenario.pays() && target == Target::Sidecar { "paid-" } else { "" };
                 command.extend([self.programs.path("xynergy-router"), "serve".to_owned()]);
                 for (option, value) in [
-                    ("--policy", self.file("policy.toml")),
-                    ("--config", self.file("proxy.toml")),
+                    ("--policy", self.file(&format!("{paid}policy.toml"))),
+                    ("--config", self.file(&format!("{paid}proxy.toml"))),
                     ("--listen", "127.0.0.1:0".to_owned()),
                     ("--admin", "127.0.0.1:0".to_owned()),
                 ] {

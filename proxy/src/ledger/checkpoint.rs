@@ -21,11 +21,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use router_core::Usd;
+use serde::Serialize;
 
 use crate::lines::{self, Appender, Damage};
 use book::{Book, Total};
-use record::Record;
 pub use record::Who;
+use record::{Record, Reserving};
 
 /// A reservation that was written, to be settled once.
 #[derive(Debug, PartialEq, Eq)]
@@ -125,7 +126,7 @@ impl Checkpoint {
     /// When the line cannot be written: a restart would not know of the money.
     pub fn reserve(&self, who: &Who, amount: Usd, at: SystemTime) -> io::Result<Ticket> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        self.write(&Record::Reserve { id, at: millis(at), nanos: amount.nanos(), who: who.clone() })?;
+        self.write(&Reserving::Reserve { id, at: millis(at), nanos: amount.nanos(), who })?;
         Ok(Ticket(id))
     }
 
@@ -207,10 +208,10 @@ impl Checkpoint {
     }
 
     /// Writes what is waiting and `record`, or fails without having written `record`.
-    fn write(&self, record: &Record) -> io::Result<()> {
+    fn write(&self, record: &impl Serialize) -> io::Result<()> {
         let mut live = self.live();
         let waiting = live.pending.len();
-        let result = record.push(&mut live.pending).and_then(|()| live.flush());
+        let result = record::push(record, &mut live.pending).and_then(|()| live.flush());
         if result.is_err() {
             live.pending.truncate(waiting);
         }

@@ -38,18 +38,34 @@ pub(super) enum Record {
     Settle { id: u64, at: i64, nanos: u64 },
 }
 
+/// A [`Record::Reserve`] about somebody who need not be copied.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Reserving<'w> {
+    /// Written as [`Record::Reserve`].
+    Reserve { id: u64, at: i64, nanos: u64, who: &'w Who },
+}
+
+/// Adds a record to `lines`.
+pub(super) fn push(record: &impl Serialize, lines: &mut Vec<u8>) -> io::Result<()> {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let start = lines.len();
+    // Room for the checksum, which is known only afterwards.
+    lines.extend_from_slice(b"00000000 ");
+    let json = lines.len();
+    serde_json::to_writer(&mut *lines, record)?;
+    let sum = crc32fast::hash(&lines[json..]);
+    for (at, digit) in lines[start..start + 8].iter_mut().enumerate() {
+        *digit = DIGITS[(sum >> (28 - 4 * at)) as usize & 15];
+    }
+    lines.push(b'\n');
+    Ok(())
+}
+
 impl Record {
     /// Adds the record to `lines`.
     pub(super) fn push(&self, lines: &mut Vec<u8>) -> io::Result<()> {
-        let start = lines.len();
-        // Room for the checksum, which is known only afterwards.
-        lines.extend_from_slice(b"00000000 ");
-        let json = lines.len();
-        serde_json::to_writer(&mut *lines, self)?;
-        let sum = format!("{:08x}", crc32fast::hash(&lines[json..]));
-        lines[start..start + sum.len()].copy_from_slice(sum.as_bytes());
-        lines.push(b'\n');
-        Ok(())
+        push(self, lines)
     }
 
     /// The record in `line`, or what is wrong with it.
