@@ -2,8 +2,10 @@
 //!
 //! Where no folder is configured nothing is written, and budgets start anew with the process.
 
+mod rebuild;
+
 use std::io;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use jiff::Timestamp;
@@ -17,6 +19,8 @@ use thiserror::Error;
 use crate::audit::{self, Audit, What};
 use crate::ledger::{self, Charge, Checkpoint, Entry, OpenError, Partitions, Ticket, Who};
 use crate::spool::{Settings, Spool, WhenFull};
+use rebuild::Counted;
+pub use rebuild::Rebuild;
 
 /// From so many bytes on the newest file of spending is summed up: some ten thousand requests.
 const COMPACT_BYTES: u64 = 4 << 20;
@@ -44,6 +48,8 @@ struct Open {
     ledger: Spool<Entry>,
     audit: Audit,
     spending: Checkpoint,
+    /// The budgets of the policy in force.
+    counted: Mutex<Counted>,
 }
 
 /// What became of what was handed over.
@@ -78,6 +84,7 @@ impl Books {
         let open = Open {
             ledger: Spool::open("ledger", partitions, settings)?,
             audit: Audit::open(records.audit(), settings, Instant::now())?,
+            counted: Mutex::new(Counted::open(&records.spending())),
             spending,
             records: records.clone(),
         };

@@ -225,6 +225,9 @@ async fn forward(
             return Ok(reject(&snapshot, account, endpoint, rejection));
         }
     };
+    if let Some(rule) = decision.receipt.rule.and_then(|rule| snapshot.rule(rule)) {
+        account.write(|entry| entry.rule = Some(rule.name.clone()));
+    }
     let mut passage = Passage {
         app: Arc::clone(app),
         account: Arc::clone(account),

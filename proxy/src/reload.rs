@@ -1,5 +1,6 @@
 //! Brings a new policy into force, or says why not.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use router_core::Snapshot;
@@ -45,6 +46,13 @@ pub fn report(app: &App, by: &'static str, result: &Result<Reloaded, Vec<Diagnos
 /// Fits what hangs on the policy to the one in force.
 pub fn adopt(app: &App) {
     let snapshot = app.snapshot();
+    if let Some(rebuild) = app.books.adopt(&snapshot) {
+        let books = Arc::clone(&app.books);
+        let thread = std::thread::Builder::new().name("rebuild-budgets".to_owned());
+        if let Err(error) = thread.spawn(move || books.rebuild(&rebuild)) {
+            tracing::error!(event = "budgets_not_rebuilt", %error);
+        }
+    }
     app.upstreams.retain(snapshot.providers());
     app.state.cache.resize(snapshot.cache.max_bytes);
     for kind in [Kind::BuiltIn, Kind::Embedded] {

@@ -83,12 +83,18 @@ struct Shared<T> {
     settings: Settings,
     written: AtomicU64,
     dropped: AtomicU64,
+    /// Of the dropped ones, those that were in the queue.
+    failed: AtomicU64,
     failing: AtomicBool,
 }
 
 #[derive(Debug)]
 struct Queue<T> {
     records: VecDeque<T>,
+    /// Records that were pushed since the start.
+    pushed: u64,
+    /// Somebody waits for what is in it.
+    hurry: bool,
     closing: bool,
 }
 
@@ -106,11 +112,12 @@ impl<T: Send + 'static> Spool<T> {
     /// When the system has no thread to give.
     pub fn open(name: &str, sink: impl Sink<T>, settings: Settings) -> io::Result<Self> {
         let shared = Arc::new(Shared {
-            queue: Mutex::new(Queue { records: VecDeque::new(), closing: false }),
+            queue: Mutex::new(Queue { records: VecDeque::new(), pushed: 0, hurry: false, closing: false }),
             bell: Condvar::new(),
             settings,
             written: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
             failing: AtomicBool::new(false),
         });
         let writer = Writer { shared: Arc::clone(&shared), sink, batch: Vec::new() };
@@ -128,6 +135,7 @@ impl<T: Send + 'static> Spool<T> {
             return;
         }
         queue.records.push_back(record);
+        queue.pushed += 1;
         let ring = queue.records.len() == self.shared.settings.batch.get();
         drop(queue);
         if ring {
@@ -154,6 +162,23 @@ impl<T: Send + 'static> Spool<T> {
         }
     }
 
+    /// Has what was pushed written now, and waits for it, `limit` at most; whether it was. Not for a request's path.
+    pub fn flush(&self, limit: Duration) -> bool {
+        const LOOK: Duration = Duration::from_millis(5);
+        let mut queue = self.shared.queue();
+        queue.hurry = true;
+        let pushed = queue.pushed;
+        drop(queue);
+        self.shared.bell.notify_one();
+        let done = || self.shared.written.load(Relaxed) + self.shared.failed.load(Relaxed) >= pushed;
+        let mut waited = Duration::ZERO;
+        while !done() && waited < limit {
+            thread::sleep(LOOK);
+            waited += LOOK;
+        }
+        done()
+    }
+
     /// Writes everything that was pushed, waiting for it. A failing disk gets one more try, after which what is
     /// left is counted as lost.
     pub fn close(mut self) -> Counts {
@@ -169,6 +194,13 @@ impl<T: Send + 'static> Spool<T> {
 impl<T> Drop for Spool<T> {
     fn drop(&mut self) {
         self.shared.finish();
+    }
+}
+
+impl<T> Queue<T> {
+    /// Whether what is in it is to be written at once.
+    const fn urges(&self) -> bool {
+        self.closing || self.hurry
     }
 }
 
@@ -202,10 +234,11 @@ impl<T, S: Sink<T>> Writer<T, S> {
         loop {
             // Whatever comes while the thread sleeps is written when it wakes up, so nothing waits longer.
             let mut queue =
-                self.shared.sleep(delay, |queue| queue.closing || queue.records.len() >= batch.get());
+                self.shared.sleep(delay, |queue| queue.urges() || queue.records.len() >= batch.get());
             let closing = queue.closing;
             let count = queue.records.len().min(batch.get());
             self.batch.extend(queue.records.drain(..count));
+            queue.hurry &= !queue.records.is_empty();
             drop(queue);
             if self.batch.is_empty() && closing {
                 return;
@@ -226,6 +259,7 @@ impl<T, S: Sink<T>> Writer<T, S> {
             }
         }
         self.shared.dropped.fetch_add(self.batch.len() as u64, Relaxed);
+        self.shared.failed.fetch_add(self.batch.len() as u64, Relaxed);
         self.batch.clear();
     }
 

@@ -22,6 +22,9 @@ pub struct Entry {
     /// The end user that the caller named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Box<str>>,
+    /// The rule that matched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<Box<str>>,
     /// Tags of the request and of its tenant.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<Box<str>, Box<str>>,
@@ -68,6 +71,7 @@ impl Entry {
             tenant: tenant.into(),
             key: key.into(),
             user: None,
+            rule: None,
             tags: BTreeMap::new(),
             model: Box::default(),
             provider: Box::default(),
@@ -264,6 +268,7 @@ pub(super) mod tests {
             tenant: tenant.into(),
             key: "0123456789ab".into(),
             user: None,
+            rule: None,
             tags: BTreeMap::new(),
             model: "small".into(),
             provider: "local".into(),

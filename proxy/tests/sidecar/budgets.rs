@@ -208,6 +208,81 @@ async fn models_without_a_price_are_refused_or_charged_at_the_ceiling() {
     assert_eq!(refusing.client.metric("unpriced_requests_total", &["big"]).await, 1.0);
 }
 
+/// What was spent before a budget came counts in it, each part for whom it was.
+#[tokio::test]
+async fn a_budget_that_is_added_knows_what_was_spent_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = "[[rules]]\nname = \"searching\"\nwhen = { tags = { team = \"search\" } }\nuse = { candidates = [\"small\"] }\n";
+    let world = Plan {
+        policy: |base| base + &tenants(),
+        settings: crate::records::keeping(&folder),
+        ..Plan::default()
+    }
+    .start()
+    .await;
+    world.policy.slip(&(world.base_policy() + &tenants() + rules));
+    world.client.admin(http::Method::POST, "/-/reload", "").await;
+    for (key, tags) in
+        [("key-of-blue", "team=search"), ("key-of-red", "team=ads"), ("key-of-blue", "team=ads")]
+    {
+        let headers = [("x-api-key", key), ("x-router-tags", tags)];
+        let body = chat_with("small", "hi", json!({"max_tokens": 50}));
+        assert_eq!(world.client.ask_with(Speech::OpenAi, &headers, &body).await.status, StatusCode::OK);
+    }
+    let spent = |name: &'static str| {
+        let client = world.client.clone();
+        async move { client.metric("budget_spent_usd", &[&format!("budget=\"{name}\"")]).await }
+    };
+    let cost = world.client.metric("cost_usd_total", &[]).await;
+    let of_blue = world.client.metric("cost_usd_total", &["tenant=\"blue\""]).await;
+    assert!(of_blue > 0.0 && of_blue < cost);
+    let budget = |name: &str, of: &str| {
+        format!("[[budgets]]\nname = \"{name}\"\nper = \"month\"\nlimit = \"$1\"\n{of}\n")
+    };
+    let policy = world.base_policy()
+        + &tenants()
+        + rules
+        + &budget("all", "")
+        + &budget("blue", "for = { tenant = \"blue\" }")
+        + &budget("searching", "for = { rule = \"searching\" }")
+        + &budget("ads", "for = { tags = { team = \"ads\" } }");
+    world.policy.slip(&policy);
+    let reply = world.client.admin(http::Method::POST, "/-/reload", "").await;
+    assert_eq!(reply.status, StatusCode::OK, "{}", reply.text());
+    let near = |a: f64, b: f64| (a - b).abs() < 1e-12;
+    until(|| async { near(spent("all").await, cost) && near(spent("blue").await, of_blue) }).await;
+    until(|| async { near(spent("searching").await + spent("ads").await, cost) }).await;
+    assert!(spent("searching").await > 0.0);
+
+    // What it counts from now on comes on top, and a second reload adds nothing.
+    let headers = [("x-api-key", "key-of-red"), ("x-router-tags", "team=none")];
+    world.client.ask_with(Speech::OpenAi, &headers, &chat("small", "more")).await;
+    let cost = world.client.metric("cost_usd_total", &[]).await;
+    assert!(near(spent("all").await, cost));
+    world.policy.slip(&(policy + "# changed\n"));
+    world.client.admin(http::Method::POST, "/-/reload", "").await;
+    assert!(near(spent("all").await, cost));
+}
+
+/// The same for a budget that comes with a restart.
+#[tokio::test]
+async fn a_budget_that_is_new_at_the_start_knows_what_was_spent_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = || Plan { settings: crate::records::keeping(&folder), ..Plan::default() };
+    let world = Plan { policy: |base| base + &daily("$1", ""), ..plan() }.start().await;
+    world.client.chat(chat("small", "hi")).await;
+    let cost = world.client.metric("cost_usd_total", &[]).await;
+    world.sidecar.drain().await;
+    let with_tag = |base: String| {
+        base + &daily("$1", "") + "[[budgets]]\nname = \"anonymous\"\nper = \"month\"\nlimit = \"$1\"\n"
+    };
+    let world = Plan { policy: with_tag, ..plan() }.start().await;
+    for name in ["daily", "anonymous"] {
+        let spent = || async { world.client.metric("budget_spent_usd", &[name]).await };
+        until(|| async { (spent().await - cost).abs() < 1e-12 && cost > 0.0 }).await;
+    }
+}
+
 /// A killed process forgets nothing that a provider has answered for.
 #[tokio::test]
 async fn spending_survives_a_kill() {
