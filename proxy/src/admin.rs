@@ -3,6 +3,7 @@
 mod access;
 mod cache;
 mod feedback;
+mod forget;
 mod money;
 mod page;
 mod providers;
@@ -44,6 +45,7 @@ pub async fn handle(app: Arc<App>, peer: SocketAddr, request: Request<Incoming>)
             explain(&app, request).await.unwrap_or_else(|r| r.respond(Dialect::OpenAi))
         }
         (&Method::POST, "/feedback") => answered(feedback::give(&app, request).await),
+        (&Method::POST, "/-/forget") => answered(forget::forget(&app, request).await),
         (&Method::POST, "/cache/purge") => answered(cache::purge(&app, request).await),
         (&Method::POST, "/cache/warm") => answered(cache::warm(&app, request).await),
         (method, _) => {
@@ -64,7 +66,7 @@ fn read(app: &Arc<App>, path: &str) -> Response<Payload> {
         "/readyz" => ready(app),
         "/policy" => policy(app),
         "/providers" => json_response(StatusCode::OK, &providers::list(app, Instant::now())),
-        "/-/reload" | "/explain" | "/feedback" | "/cache/purge" | "/cache/warm" => {
+        "/-/reload" | "/-/forget" | "/explain" | "/feedback" | "/cache/purge" | "/cache/warm" => {
             Refusal::MethodNotAllowed { method: "GET".to_owned(), allow: "POST" }.respond(Dialect::OpenAi)
         }
         _ => Refusal::NotFound { path: path.to_owned() }.respond(Dialect::OpenAi),

@@ -80,9 +80,15 @@ pub struct Forget {
     /// The tenant; with --user, the tenant that means this user.
     #[arg(long, value_name = "T")]
     pub tenant: Option<String>,
-    /// The user, as requests named them in x-router-tags: user=…
+    /// The user, as requests named them: x-router-tags: user=…, or in the body.
     #[arg(long, value_name = "U")]
     pub user: Option<String>,
+    /// The admin plane of a running router, which then does it itself, cached answers included.
+    #[arg(long, value_name = "ADMIN", conflicts_with_all = ["config", "records"])]
+    pub url: Option<String>,
+    /// The environment variable that holds its admin token.
+    #[arg(long, value_name = "NAME", requires = "url")]
+    pub token_env: Option<String>,
     /// The proxy file of the router, which says where its records are.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,

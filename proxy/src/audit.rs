@@ -160,6 +160,11 @@ impl Audit {
         self.spool.counts()
     }
 
+    /// Has what was handed over written now; see [`Spool::flush`].
+    pub fn flush(&self, limit: Duration) -> bool {
+        self.spool.flush(limit)
+    }
+
     /// Writes everything that was handed over.
     pub fn close(self) -> Counts {
         self.spool.close()
@@ -193,6 +198,7 @@ impl Sink<Event> for Days {
 
 impl Days {
     fn append(&self, day: Date, events: &[Event]) -> io::Result<()> {
+        let _lock = lines::lock(&self.folder)?;
         let path = self.folder.join(format!("date={day}.jsonl"));
         let mut lines = Vec::with_capacity(events.len() * 160);
         if !ends_whole(&path)? {
@@ -213,19 +219,22 @@ pub fn retire(folder: &Path, first: Date) -> io::Result<u64> {
     old.map(|(_, path)| fs::remove_file(path)).try_fold(0, |count, removed| removed.map(|()| count + 1))
 }
 
-/// Removes every event that names `tenant`, on all days before `today`; how many there were. Today's file is
-/// being written to and is done tomorrow.
+/// Removes every event that names `tenant`; how many there were. A running router may go on writing.
 ///
 /// # Errors
 /// When a file cannot be read or written.
-pub fn forget(folder: &Path, tenant: &str, today: Date) -> io::Result<u64> {
+pub fn forget(folder: &Path, tenant: &str) -> io::Result<u64> {
     #[derive(Deserialize)]
     struct Owner {
         #[serde(default)]
         tenant: Option<Box<str>>,
     }
+    if !folder.exists() {
+        return Ok(0);
+    }
+    let _lock = lines::lock(folder)?;
     let mut removed = 0;
-    for (_, path) in days(folder)?.into_iter().filter(|(day, _)| *day < today) {
+    for (_, path) in days(folder)? {
         removed += lines::rewrite(&path, |line| match serde_json::from_slice::<Owner>(line) {
             Ok(owner) if owner.tenant.as_deref() == Some(tenant) => {
                 removed += 1;

@@ -2,6 +2,7 @@
 //!
 //! Where no folder is configured nothing is written, and budgets start anew with the process.
 
+mod forget;
 mod rebuild;
 
 use std::io;
@@ -19,6 +20,7 @@ use thiserror::Error;
 use crate::audit::{self, Audit, What};
 use crate::ledger::{self, Charge, Checkpoint, Entry, OpenError, Partitions, Ticket, Who};
 use crate::spool::{Settings, Spool, WhenFull};
+pub use forget::Forgotten;
 use rebuild::Counted;
 pub use rebuild::Rebuild;
 

@@ -1,5 +1,6 @@
 //! What the commands do.
 
+mod admin;
 pub mod cache;
 mod check;
 pub mod eval;

@@ -182,12 +182,25 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let draft = path.with_extension("draft");
     let mut file = File::create(&draft)?;
     file.write_all(content)?;
+    if let Ok(before) = fs::metadata(path) {
+        fs::set_permissions(&draft, before.permissions())?;
+    }
     file.sync_all()?;
     fs::rename(&draft, path)?;
     match path.parent() {
         Some(folder) => File::open(folder)?.sync_all(),
         None => Ok(()),
     }
+}
+
+/// The file whose lock a writer of a folder holds while it writes, and whoever changes what is written meanwhile.
+const LOCK: &str = ".lock";
+
+/// Keeps others from changing the files under `folder` until it is dropped.
+pub(crate) fn lock(folder: &Path) -> io::Result<File> {
+    let file = File::options().create(true).append(true).open(folder.join(LOCK))?;
+    file.lock()?;
+    Ok(file)
 }
 
 #[cfg(test)]

@@ -15,8 +15,9 @@ use arc_swap::ArcSwapOption;
 use router_core::cache::matcher::Kind;
 use router_core::slots::Slots;
 use router_core::{CacheKey, Placement, Snapshot, TenantId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::lines::{self, Fate};
 use crate::spool::{Settings, Sink, Spool};
 
 /// Answers that feedback can still refer to. With prompts kept, at most 8 KiB each, about 100 MB; without, a few.
@@ -168,11 +169,73 @@ impl Outcomes {
         (*held == *id).then_some(answer)
     }
 
+    /// Forgets the answers to a tenant's requests, and what was written down about how good they were; how many lines that was.
+    /// Waits for files: not for a request's path. Outcomes that come meanwhile are lost.
+    ///
+    /// # Errors
+    /// A file that cannot be read or written.
+    pub fn forget(&self, tenant: &str) -> io::Result<u64> {
+        self.recent.forget(|(_, answer)| *answer.tenant_name == *tenant);
+        let Some(log) = self.log.swap(None) else { return Ok(0) };
+        let place = log.place.clone();
+        close(log);
+        let forgotten = place.forget(tenant);
+        self.log_to(Some(place))?;
+        forgotten
+    }
+
     /// Writes an outcome down, where there is a log.
     pub fn record(&self, outcome: Outcome) {
         if let Some(log) = &*self.log.load() {
             log.spool.push(outcome);
         }
+    }
+}
+
+/// Writes what waits. Whoever is just handing an outcome over is done in a moment.
+fn close(mut log: Arc<Log>) {
+    loop {
+        match Arc::try_unwrap(log) {
+            Ok(log) => {
+                log.spool.close();
+                return;
+            }
+            Err(shared) => log = shared,
+        }
+        std::thread::yield_now();
+    }
+}
+
+impl Place {
+    /// Removes the lines about a tenant, and those that nobody can read.
+    fn forget(&self, tenant: &str) -> io::Result<u64> {
+        #[derive(Deserialize)]
+        struct Owner {
+            tenant: Box<str>,
+        }
+        let mut removed = 0;
+        for path in
+            std::iter::once(self.path.clone()).chain((1..self.files).map(|number| self.numbered(number)))
+        {
+            if !path.exists() {
+                continue;
+            }
+            removed += lines::rewrite(&path, |line| match serde_json::from_slice::<Owner>(line) {
+                Ok(owner) if *owner.tenant == *tenant => {
+                    removed += 1;
+                    Fate::Removed
+                }
+                Ok(_) => Fate::Kept,
+                Err(_) => Fate::Unreadable,
+            })?;
+        }
+        Ok(removed)
+    }
+
+    fn numbered(&self, number: u32) -> PathBuf {
+        let mut name = self.path.clone().into_os_string();
+        name.push(format!(".{number}"));
+        name.into()
     }
 }
 
@@ -197,22 +260,16 @@ impl Rotated {
         Ok(Self { place, file, bytes })
     }
 
-    fn numbered(&self, number: u32) -> PathBuf {
-        let mut name = self.place.path.clone().into_os_string();
-        name.push(format!(".{number}"));
-        name.into()
-    }
-
     /// `FILE` becomes `FILE.1`, that `FILE.2`, and the last one goes.
     fn rotate(&mut self) -> io::Result<()> {
         for number in (1..self.place.files.saturating_sub(1)).rev() {
-            let (from, to) = (self.numbered(number), self.numbered(number + 1));
+            let (from, to) = (self.place.numbered(number), self.place.numbered(number + 1));
             if from.exists() {
                 std::fs::rename(from, to)?;
             }
         }
         if self.place.files > 1 {
-            std::fs::rename(&self.place.path, self.numbered(1))?;
+            std::fs::rename(&self.place.path, self.place.numbered(1))?;
         } else {
             std::fs::remove_file(&self.place.path)?;
         }

@@ -35,6 +35,16 @@ impl<V: Clone> Slots<V> {
         slot.as_ref().filter(|(held, _)| *held == key).map(|(_, value)| value.clone())
     }
 
+    /// Forgets every value for which `doomed` is true. Looks at each slot: not for a request's path.
+    pub fn forget(&self, doomed: impl Fn(&V) -> bool) {
+        for slot in &self.slots {
+            let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+            if slot.as_ref().is_some_and(|(_, value)| doomed(value)) {
+                *slot = None;
+            }
+        }
+    }
+
     /// Remembers `value` under `key`, in place of what was in its slot.
     pub fn remember(&self, key: u128, value: V) {
         let mut slot = self.slot(key).lock().unwrap_or_else(PoisonError::into_inner);
@@ -57,5 +67,7 @@ mod tests {
         assert_eq!((slots.recall(1), slots.recall(2), slots.recall(5)), (Some("one"), Some("two"), None));
         slots.remember(5, "five");
         assert_eq!((slots.recall(1), slots.recall(5)), (None, Some("five")));
+        slots.forget(|value| *value == "five");
+        assert_eq!((slots.recall(2), slots.recall(5)), (Some("two"), None));
     }
 }

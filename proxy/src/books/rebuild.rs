@@ -18,7 +18,7 @@ use super::{Books, is_of, spender_of};
 use crate::ledger::{self, Entry, Who};
 
 /// What waits to be written takes no longer than this; a ledger that fails is read as it is.
-const FLUSH: Duration = Duration::from_secs(10);
+pub(super) const FLUSH: Duration = Duration::from_secs(10);
 
 /// Where the marks stand of the budgets that are counted, so that a later process knows which are new to it.
 const KNOWN: &str = "budgets.json";

@@ -3,10 +3,9 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::admin::Admin;
 use super::report::records;
 use crate::args;
 use crate::audit;
@@ -17,6 +16,9 @@ use crate::ledger::{self, Checkpoint, OpenError, Whose};
 /// # Errors
 /// Nobody or two are named, or a file that cannot be read or written.
 pub fn forget(options: &args::Forget) -> anyhow::Result<ExitCode> {
+    if let Some(url) = &options.url {
+        return forget_running(options, url);
+    }
     let records = match records(options.config.as_deref(), options.records.as_deref())? {
         Ok(records) => records,
         Err(code) => return Ok(code),
@@ -29,10 +31,9 @@ pub fn forget(options: &args::Forget) -> anyhow::Result<ExitCode> {
         (None, None) => bail!("say who is to be forgotten: --tenant T, --user U or both"),
     };
     let forgotten = ledger::forget(&records.ledger(), &whose).context("the ledger cannot be changed")?;
-    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
     let (mut events, mut spending) = (0, true);
     if let Whose::Tenant(tenant) = &whose {
-        events = audit::forget(&records.audit(), tenant, today).context("the audit cannot be changed")?;
+        events = audit::forget(&records.audit(), tenant).context("the audit cannot be changed")?;
         spending = forget_spending(&records.spending(), tenant)?;
     }
     let summary = json!({
@@ -53,7 +54,24 @@ pub fn forget(options: &args::Forget) -> anyhow::Result<ExitCode> {
         }
     }
     if !spending {
-        eprintln!("a running router holds the record of spending and the cache: stop it and repeat");
+        eprintln!("a running router holds the record of spending and the cache: repeat with --url ADMIN");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Has a running router remove everything, cache included, and prints how much there was.
+fn forget_running(options: &args::Forget, url: &str) -> anyhow::Result<ExitCode> {
+    let admin = Admin::try_new(url, options.token_env.as_deref())?;
+    let whose = json!({"tenant": options.tenant, "user": options.user});
+    let answer = admin.post("/-/forget", "application/json", whose.to_string().into_bytes())?;
+    let report: Value = serde_json::from_slice(&answer).context("the answer is not one of a router")?;
+    if options.json {
+        println!("{report}");
+    } else {
+        println!(
+            "removed {} entries of the ledger, {} of the audit, {} outcomes and {} cached answers",
+            report["ledger_entries"], report["audit_events"], report["outcomes"], report["cached_answers"]
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,16 +1,13 @@
 //! Where entries are kept: a file per day and tenant, and the next one when it is full.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::ledger::Entry;
-use crate::lines::{Appender, ends_whole, push_json};
+use crate::lines::{Appender, ends_whole, lock, push_json};
 use crate::spool::Sink;
-
-/// The file whose lock a writer holds while it writes and [`forget`](crate::ledger::forget()) while it rewrites.
-const LOCK: &str = ".lock";
 
 /// The files of a ledger, `date=YYYY-MM-DD/tenant=NAME/NNN.jsonl` under one folder. Days are UTC.
 #[derive(Debug)]
@@ -84,13 +81,6 @@ impl Sink<Entry> for Partitions {
         }
         result
     }
-}
-
-/// Keeps others from changing the files under `root` until it is dropped.
-pub(super) fn lock(root: &Path) -> io::Result<File> {
-    let file = File::options().create(true).append(true).open(root.join(LOCK))?;
-    file.lock()?;
-    Ok(file)
 }
 
 fn partition_of(entry: &Entry) -> PathBuf {

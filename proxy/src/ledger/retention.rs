@@ -7,9 +7,9 @@ use std::path::Path;
 use jiff::civil::Date;
 use serde::Deserialize;
 
-use super::partition::{lock, tenant_folder};
+use super::partition::tenant_folder;
 use super::read::{days, files, folders};
-use crate::lines;
+use crate::lines::{self, lock};
 
 /// Who is to be forgotten.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -260,6 +260,48 @@ async fn who_is_forgotten_is_in_no_record() {
     assert_eq!(run(&["forget", "--records", records], "").code, 1, "nobody is named");
 }
 
+/// A running router forgets everything at once: what is written, what waits to be written, and what is cached.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_router_forgets_its_cache_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = Plan {
+        policy: |base| {
+            base + &tenants()
+                + "[[budgets]]\nname = \"daily\"\nper = \"day\"\nlimit = \"$1\"\nfor = { tenant = \"*\" }\n"
+        },
+        settings: keeping(&folder),
+        ..Plan::default()
+    }
+    .start()
+    .await;
+    let cold = || chat_with("small", "what?", json!({"temperature": 0}));
+    for (key, cache) in [("key-of-blue", "miss"), ("key-of-red", "miss"), ("key-of-blue", "hit")] {
+        assert_eq!(ask(&world, key, cold()).await.cache(), cache);
+    }
+    assert_eq!(ask(&world, "key-of-blue", chat("nothing", "hi")).await.status, StatusCode::NOT_FOUND);
+    let admin = format!("http://{}", world.client.admin);
+    let forget = |who: &'static [&'static str]| {
+        let admin = admin.clone();
+        let run = move || run(&[&["forget", "--json", "--url", &admin], who].concat(), "");
+        tokio::task::spawn_blocking(run)
+    };
+    let forgotten = forget(&["--tenant", "blue"]).await.unwrap();
+    assert_eq!(forgotten.code, 0, "{}", forgotten.stderr);
+    let report = forgotten.json();
+    assert_eq!((&report["ledger_entries"], &report["cached_answers"]), (&json!(3), &json!(1)), "{report}");
+    assert!(!bytes(folder.path()).contains("blue"), "{}", bytes(folder.path()));
+    for (key, cache) in [("key-of-red", "hit"), ("key-of-blue", "miss")] {
+        assert_eq!(ask(&world, key, cold()).await.cache(), cache);
+    }
+    let report = forget(&["--user", "ada"]).await.unwrap().json();
+    assert_eq!((&report["ledger_entries"], &report["cached_answers"]), (&json!(3), &json!(2)), "{report}");
+    assert_eq!(ask(&world, "key-of-red", cold()).await.cache(), "miss");
+    assert_eq!(forget(&[]).await.unwrap().code, 1, "nobody is named");
+    world.sidecar.drain().await;
+    let audit = lines(&folder.path().join("audit"));
+    assert_eq!(audit.iter().filter(|event| event["event"] == "forgot").count(), 2, "{audit:#?}");
+}
+
 /// Where the policy is to stop rather than to lose records, it stops, and goes on when the disk does.
 #[tokio::test]
 async fn a_disk_that_takes_nothing_stops_requests_where_the_policy_says_so() {
