@@ -6,6 +6,7 @@
 
 mod arrivals;
 mod bodies;
+mod chaos;
 mod cores;
 mod exchange;
 mod instructions;
@@ -21,7 +22,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::bail;
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -35,7 +36,10 @@ use crate::stage::{Stage, Target};
 
 /// Measures the sidecar against a bare hyper pass-through.
 #[derive(Parser)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// What to send; may be repeated. Default: everything.
     #[arg(long, value_enum)]
     scenario: Vec<Scenario>,
@@ -62,6 +66,12 @@ struct Args {
     /// One JSON object on stdout instead of tables.
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Lets providers fail in every way they can, and prints what callers saw of it.
+    Chaos(chaos::Options),
 }
 
 /// Asks for each popular prompt several times over every connection that there may usefully be.
@@ -131,6 +141,9 @@ async fn measure(args: &Args, stage: &Stage<'_>) -> anyhow::Result<Findings> {
 }
 
 async fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    if let Some(Command::Chaos(options)) = &args.command {
+        return chaos::run(options).await;
+    }
     let programs = Programs::find()?;
     let cores = Cores::choose()?;
     cores::bind_self(cores.generator)?;

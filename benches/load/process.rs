@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 /// How long a process may take to listen; under callgrind everything takes fifty times as long.
 const STARTING: Duration = Duration::from_secs(60);
@@ -22,6 +24,8 @@ pub(crate) struct Process {
     child: Child,
     /// Where it serves.
     pub(crate) address: SocketAddr,
+    /// Its admin plane, where it has one.
+    admin: Option<SocketAddr>,
 }
 
 /// Which stream carries the line that says where a process listens.
@@ -57,9 +61,10 @@ impl Process {
         };
         let (says, heard) = sync_channel(1);
         std::thread::spawn(move || listen(stream, &says));
-        let address = heard.recv_timeout(STARTING);
-        let process = Self { child, address: address.unwrap_or_else(|_| SocketAddr::from(([0; 4], 0))) };
-        ensure!(address.is_ok(), "`{}` did not come to listen", command.join(" "));
+        let heard = heard.recv_timeout(STARTING);
+        let (address, admin) = heard.unwrap_or_else(|_| (SocketAddr::from(([0; 4], 0)), None));
+        let process = Self { child, address, admin };
+        ensure!(heard.is_ok(), "`{}` did not come to listen", command.join(" "));
         Ok(process)
     }
 
@@ -87,6 +92,27 @@ impl Process {
         Ok(kib << 10)
     }
 
+    /// File descriptors that are open.
+    ///
+    /// # Errors
+    /// The process is gone.
+    pub(crate) fn descriptors(&self) -> anyhow::Result<usize> {
+        let folder = format!("/proc/{}/fd", self.child.id());
+        Ok(fs::read_dir(folder).context("a process of the run is gone")?.count())
+    }
+
+    /// What Prometheus would scrape.
+    ///
+    /// # Errors
+    /// The process has no admin plane, or it does not answer.
+    pub(crate) async fn metrics(&self) -> anyhow::Result<String> {
+        let mut stream = TcpStream::connect(self.admin.context("no admin plane")?).await?;
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await?;
+        let mut page = String::new();
+        stream.read_to_string(&mut page).await?;
+        Ok(page)
+    }
+
     fn proc(&self, file: &str) -> anyhow::Result<String> {
         let path = format!("/proc/{}/{file}", self.child.id());
         fs::read_to_string(Path::new(&path)).context("a process of the run is gone")
@@ -107,18 +133,20 @@ impl Drop for Process {
 }
 
 /// Reads to the end so that the process never waits for its reader. Says the address; shows what has gone wrong.
-fn listen(stream: impl Read, says: &SyncSender<SocketAddr>) {
+fn listen(stream: impl Read, says: &SyncSender<(SocketAddr, Option<SocketAddr>)>) {
     for line in BufReader::new(stream).lines().map_while(Result::ok) {
         if line.contains(r#""event":"listening""#) {
             // Nobody hears it after the deadline.
-            let _ = address(&line).map(|address| says.try_send(address));
+            let _ = addresses(&line).map(|addresses| says.try_send(addresses));
         } else if !line.starts_with('{') || line.contains(r#""level":"ERROR""#) {
             eprintln!("{line}");
         }
     }
 }
 
-fn address(line: &str) -> Option<SocketAddr> {
+/// Where it serves, and its admin plane.
+fn addresses(line: &str) -> Option<(SocketAddr, Option<SocketAddr>)> {
     let event: Value = serde_json::from_str(line).ok()?;
-    ["addr", "data"].iter().find_map(|key| event[key].as_str()?.parse().ok())
+    let address = |key: &str| event[key].as_str()?.parse().ok();
+    Some((address("addr").or_else(|| address("data"))?, address("admin")))
 }
