@@ -27,7 +27,7 @@ use row::Row;
 /// Options of `chaos`.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// How long each of the longer plays lasts; the ones on hedging take twice as long, each.
+    /// How long each of the longer plays lasts; those on hedging take three times as long, each.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     seconds: u64,
     /// What to play; may be repeated. Default: everything.
@@ -83,7 +83,7 @@ impl Play {
             Self::Slow => plays::slow(stage, lasting).await,
             Self::Outage => plays::outage(stage, lasting).await,
             Self::Limited => plays::limited(stage, lasting).await,
-            Self::Hedging => tails::hedging(stage, lasting * 2).await,
+            Self::Hedging => tails::hedging(stage, lasting * 3).await,
             Self::Region => plays::region(stage, lasting).await,
             Self::Flapping => plays::flapping(stage, lasting).await,
             Self::Equal => crowds::equal(stage).await,

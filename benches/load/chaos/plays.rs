@@ -32,7 +32,7 @@ pub(super) fn ms(time: Duration) -> String {
 }
 
 /// The last part of a play, when everybody has been got to know.
-fn settled(replies: &[Reply]) -> &[Reply] {
+pub(super) fn settled(replies: &[Reply]) -> &[Reply] {
     &replies[replies.len() / 5..]
 }
 

@@ -6,7 +6,7 @@ use router_upstream::{Delay, Jitter};
 
 use super::caller::first_byte;
 use super::cast::{Stage, providers};
-use super::plays::{ms, percent};
+use super::plays::{ms, percent, settled};
 use super::row::Row;
 
 /// Requests a second at each of the two sidecars.
@@ -54,7 +54,8 @@ async fn compare(
     );
     let (without, with) = (without?, with?);
     let extra = hedged.metric("hedges_total", "").await? / with.len() as f64;
-    let (p99, usual) = (first_byte(&with, 0.99), first_byte(&without, 0.99));
+    // The first ones are those from which it learns.
+    let (p99, usual) = (first_byte(settled(&with), 0.99), first_byte(settled(&without), 0.99));
     let change = p99.as_secs_f64() / usual.as_secs_f64() - 1.0;
     Ok(Row::new(
         format!("lognormal first tokens, σ {sigma}: p99 with hedging"),

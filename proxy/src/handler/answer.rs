@@ -297,9 +297,14 @@ fn whole(status: Status, headers: &HeaderMap, body: Bytes) -> Result<(Bytes, Rea
         .get(header::CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
     let coded = headers.contains_key(header::CONTENT_ENCODING);
-    if status == Status::Success && !coded && !body.trim_ascii_start().starts_with(b"{") {
-        let seen = if json { body } else { Bytes::new() };
-        return Err(Cut { fault: UpstreamFault::Invalid("it is no JSON object"), seen });
+    if status == Status::Success && !coded {
+        if !body.trim_ascii_start().starts_with(b"{") {
+            let seen = if json { body } else { Bytes::new() };
+            return Err(Cut { fault: UpstreamFault::Invalid("it is no JSON object"), seen });
+        }
+        if std::str::from_utf8(&body).is_err() {
+            return Err(Cut { fault: UpstreamFault::Invalid("it is not UTF-8"), seen: body });
+        }
     }
     let reading = reading::read_body(&body);
     if json && !coded && !reading.ended {

@@ -157,19 +157,19 @@ async fn a_flapping_provider_is_invisible() {
     assert!(failed > 0.0, "there was something to hide");
 }
 
-/// Somebody else's page at status 200 is not an answer, asked for as a stream or not.
+/// Somebody else's page at status 200 is not an answer, asked for as a stream or not; nor is what cannot be decoded.
 #[tokio::test]
 async fn what_is_no_answer_is_replaced_or_refused() {
-    for stream in [false, true] {
+    for (name, stream) in [("garbage", false), ("garbage", true), ("invalid-utf8", false)] {
         let world = crate::support::world().await;
-        world.inside.script(fault("garbage"));
+        world.inside.script(fault(name));
         let hidden = world.client.chat(chat_with("auto", "x", json!({"stream": stream}))).await;
-        assert_eq!(answered(&hidden), ("big", "2"));
+        assert_eq!(answered(&hidden), ("big", "2"), "{name}");
         let named = world.client.chat(chat_with("small", "x", json!({"stream": stream}))).await;
         assert_eq!(
             (named.status, named.header("x-router-error")),
             (StatusCode::BAD_GATEWAY, "upstream_error")
         );
-        assert!(Speech::OpenAi.is_error(&named.json()));
+        assert!(Speech::OpenAi.is_error(&named.json()), "{name}");
     }
 }

@@ -347,13 +347,13 @@ async fn no_stream_says_connection_close() {
 /// The provider has all of its answer on the way; it is the caller who pauses for longer than `idle`.
 #[tokio::test]
 async fn a_pausing_reader_is_not_a_silent_provider() {
-    let plan = Plan { policy: |base| base.replace("idle = \"30s\"", "idle = \"50ms\""), ..endless() };
+    let plan = Plan { policy: |base| base.replace("idle = \"30s\"", "idle = \"400ms\""), ..endless() };
     let world = plan.start().await;
     let speech = Speech::OpenAi;
     let mut stream = world.client.stream(speech, &without_limit(speech)).await;
     stream.read(1).await;
-    for _ in 0..3 {
-        tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+    for _ in 0..2 {
+        tokio::time::sleep(std::time::Duration::from_millis(800)).await;
         let seen = stream.seen.len();
         stream.read(seen + (8 << 20)).await;
     }
