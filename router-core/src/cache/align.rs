@@ -18,9 +18,16 @@ pub struct Alignment<'d> {
 }
 
 impl<'d> Alignment<'d> {
-    /// Pairs every word of `a` with its first free twin in `b`.
+    /// Pairs words of the two. A word that one of them has several times goes with its first free twin that keeps the
+    /// order, looked for from the shorter text, so that the same pairs come out whichever text is `a`.
     #[must_use]
     pub fn of(a: &'d Digest, b: &'d Digest) -> Self {
+        let rank = |digest: &Digest| (digest.tokens.len(), digest.wording);
+        if rank(b) < rank(a) { Self::from_first(b, a).turned() } else { Self::from_first(a, b) }
+    }
+
+    /// Pairs every word of `a` with its first free twin in `b`.
+    fn from_first(a: &'d Digest, b: &'d Digest) -> Self {
         let mut taken = [0u64; MAX_WORDS / 64];
         let mut alignment =
             Self { a, b, shared: SmallVec::new(), only_a: SmallVec::new(), only_b: SmallVec::new() };
@@ -43,6 +50,15 @@ impl<'d> Alignment<'d> {
             .only_b
             .extend((0u16..).zip(tokens_b).map(|(j, _)| j).filter(|&j| !is_taken(&taken, usize::from(j))));
         alignment
+    }
+
+    /// The same alignment seen from the other text.
+    fn turned(mut self) -> Self {
+        for pair in &mut self.shared {
+            *pair = (pair.1, pair.0);
+        }
+        self.shared.sort_unstable();
+        Self { a: self.b, b: self.a, shared: self.shared, only_a: self.only_b, only_b: self.only_a }
     }
 
     /// Words of `a` that `b` has not.

@@ -169,4 +169,10 @@ mod tests {
             assert!(!tests::vetoed(Guard::Order, a, b), "{a} | {b}");
         }
     }
+
+    #[test]
+    fn a_word_that_comes_twice_is_paired_alike_from_both_sides() {
+        let (a, b) = ("`x` cats", "cats `x` Paris without cats");
+        assert_eq!(tests::vetoed(Guard::Order, a, b), tests::vetoed(Guard::Order, b, a));
+    }
 }
