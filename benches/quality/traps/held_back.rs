@@ -114,14 +114,14 @@ pub(crate) const STOCK: Stock = Stock {
         ("How many {x} make one {y}?", 7),
     ],
     arguments: &[
-        &["foxes", "geese", "bears", "sharks", "eagles", "hyenas", "lizards"],
-        &["Outlook", "Gmail", "Notion", "Trello", "Slack", "Jira", "Dropbox"],
-        &["Athens", "Naples", "Dublin", "Helsinki", "Tallinn", "Stockholm", "Palermo"],
+        &["foxes", "geese", "bears", "sharks", "eagles", "hyenas", "lizards", "otters", "crows", "badgers"],
+        &["Outlook", "Gmail", "Notion", "Trello", "Slack", "Jira", "Dropbox", "Asana"],
+        &["Athens", "Naples", "Dublin", "Helsinki", "Tallinn", "Stockholm", "Palermo", "Bergen"],
         &["bronchitis", "asthma", "migraine", "nausea", "vertigo", "arthritis"],
-        &["tenant", "landlord", "employer", "employee", "buyer", "seller", "lender"],
-        &["lid", "tray", "shelf", "panel", "blanket", "board"],
-        &["Austria", "Serbia", "Mexico", "Chile", "Sweden", "Denmark", "Portugal"],
-        &["mile", "yard", "fathom", "furlong", "league"],
+        &["tenant", "landlord", "employer", "employee", "buyer", "seller", "lender", "guest"],
+        &["lid", "tray", "shelf", "panel", "blanket", "board", "cover"],
+        &["Austria", "Serbia", "Mexico", "Chile", "Sweden", "Denmark", "Portugal", "Hungary"],
+        &["mile", "yard", "fathom", "furlong", "league", "inch"],
     ],
     negations: &[
         (
