@@ -18,6 +18,9 @@ const OVERHEAD_BUCKETS_SECONDS: &[f64] =
 const FIRST_TOKEN_BUCKETS_SECONDS: &[f64] =
     &[0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 /// Complexity by tenths, so that the default thresholds 0.4 and 0.8 are bucket borders.
+/// The labels of one model as one provider serves it.
+const TARGET: &[&str] = &["provider", "model"];
+
 const COMPLEXITY_BUCKETS: &[f64] = &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
 
 /// The metric families of the router.
@@ -73,6 +76,12 @@ pub struct Metrics {
     pub breaker_state: IntGaugeVec,
     /// `health_score{provider,model}`
     pub health_score: GaugeVec,
+    /// `success_ratio{provider,model}`
+    pub success_ratio: GaugeVec,
+    /// `first_token_estimate_seconds{provider,model}`
+    pub first_token_estimate: GaugeVec,
+    /// `attempts_in_flight{provider,model}`
+    pub attempts_in_flight: IntGaugeVec,
     /// `retries_total`
     pub retries: IntCounter,
     /// `hedges_total{result}`
@@ -262,7 +271,7 @@ impl Metrics {
                 "time_to_first_token_seconds",
                 "From the request sent to the first byte of the answer's body.",
                 FIRST_TOKEN_BUCKETS_SECONDS,
-                &["provider", "model"],
+                TARGET,
             )?,
             tokens: family.counters(
                 "tokens_total",
@@ -280,15 +289,15 @@ impl Metrics {
                 "Answers of models without a known price.",
                 &["model"],
             )?,
-            breaker_state: family.gauges(
-                "breaker_state",
-                "0 closed, 1 half-open, 2 open.",
-                &["provider", "model"],
+            breaker_state: family.gauges("breaker_state", "0 closed, 1 half-open, 2 open.", TARGET)?,
+            health_score: family.measures("health_score", "0 out of service to 1 healthy.", TARGET)?,
+            success_ratio: family.measures("success_ratio", "Share of attempts that succeed now.", TARGET)?,
+            first_token_estimate: family.measures(
+                "first_token_estimate_seconds",
+                "Time to the first token of an empty prompt by which providers are chosen.",
+                TARGET,
             )?,
-            health_score: family.keep(GaugeVec::new(
-                Family::opts("health_score", "0 out of service to 1 healthy."),
-                &["provider", "model"],
-            ))?,
+            attempts_in_flight: family.gauges("attempts_in_flight", "Attempts under way.", TARGET)?,
             retries: family.keep(IntCounter::with_opts(Family::opts(
                 "retries_total",
                 "Attempts beyond a request's first.",
@@ -319,7 +328,7 @@ impl Metrics {
             usage_estimated: family.counters(
                 "usage_estimated_total",
                 "Answers whose tokens the provider did not report, so that they were estimated.",
-                &["provider", "model"],
+                TARGET,
             )?,
             recounts: family.counters(
                 "recounts_total",

@@ -21,6 +21,7 @@ pub(super) struct Health {
     dialect: &'static str,
     placement: &'static str,
     health_score: f64,
+    success_rate: f64,
     breaker: &'static str,
     failures_in_row: u32,
     first_token_ms: Option<f64>,
@@ -50,7 +51,8 @@ pub(super) fn list(app: &App, now: Instant) -> Vec<Health> {
             model: model.name.to_string(),
             dialect: provider.dialect.as_str(),
             placement: provider.placement.as_str(),
-            health_score: (f64::from(view.score) * 1e3).round() / 1e3,
+            health_score: thousandths(view.score),
+            success_rate: thousandths(view.success_rate),
             breaker: phase_name(view.phase),
             failures_in_row: view.failures_in_row,
             first_token_ms: view.first_token.map(|time| time.as_secs_f64() * 1e3),
@@ -61,6 +63,10 @@ pub(super) fn list(app: &App, now: Instant) -> Vec<Health> {
             priced: model.price_list.is_some() || matches!(model.pricing, router_core::Pricing::Priced(_)),
         }
     })
+}
+
+fn thousandths(share: f32) -> f64 {
+    (f64::from(share) * 1e3).round() / 1e3
 }
 
 const fn phase_name(phase: Phase) -> &'static str {
@@ -78,6 +84,11 @@ pub(super) fn observe(app: &App, now: Instant) {
         let view = state.health.view(&provider.health, now);
         app.metrics.breaker_state.with_label_values(&labels).set(view.phase.gauge().into());
         app.metrics.health_score.with_label_values(&labels).set(view.score.into());
+        app.metrics.success_ratio.with_label_values(&labels).set(view.success_rate.into());
+        app.metrics.attempts_in_flight.with_label_values(&labels).set(view.in_flight.into());
+        if let Some(time) = view.first_token {
+            app.metrics.first_token_estimate.with_label_values(&labels).set(time.as_secs_f64());
+        }
     });
     super::money::observe(app);
     app.state.cache.settle();

@@ -10,7 +10,7 @@ use crate::support::{
 };
 
 /// Metric names and labels that users rely on.
-const METRICS: [(&str, &[&str]); 24] = [
+const METRICS: [(&str, &[&str]); 27] = [
     ("requests_total", &["endpoint", "tenant", "outcome"]),
     ("request_duration_seconds", &["endpoint"]),
     ("overhead_seconds", &["path"]),
@@ -27,6 +27,9 @@ const METRICS: [(&str, &[&str]); 24] = [
     ("unpriced_requests_total", &["model"]),
     ("breaker_state", &["provider", "model"]),
     ("health_score", &["provider", "model"]),
+    ("success_ratio", &["provider", "model"]),
+    ("first_token_estimate_seconds", &["provider", "model"]),
+    ("attempts_in_flight", &["provider", "model"]),
     ("retries_total", &[]),
     ("streams_truncated_total", &["side"]),
     ("policy_generation", &[]),
@@ -169,6 +172,7 @@ async fn each_provider_is_listed_with_its_health() {
         (&json!("local"), &json!("open"), &json!(0))
     );
     assert!(small["health_score"].as_f64().unwrap() < big["health_score"].as_f64().unwrap(), "{list}");
+    assert!(small["success_rate"].as_f64().unwrap() < 0.5 && big["success_rate"] == json!(1.0), "{list}");
     assert_eq!((&big["breaker"], &big["placement"]), (&json!("closed"), &json!("external")));
     assert!(big["first_token_ms"].as_f64().unwrap() > 0.0);
     assert!(of("big-a")["first_token_ms"].is_null(), "nobody has asked it");

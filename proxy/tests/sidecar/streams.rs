@@ -207,6 +207,27 @@ async fn a_stream_that_dies_never_looks_finished() {
     }
 }
 
+/// Comments say that a silent stream lives; they are no sign of life of the provider.
+#[tokio::test]
+async fn a_silent_stream_is_kept_alive_until_it_is_given_up() {
+    const COMMENT: &str = ": keep-alive\n\n";
+    let world = world_with(|base| {
+        base.replace("idle = \"30s\"", "idle = \"900ms\"") + "[attempts]\nkeep_alive = \"100ms\"\n"
+    })
+    .await;
+    for speech in DIALECTS {
+        let body = speech.streamed("tell me");
+        let whole = reference(&world, speech, &body).await;
+        script(&world, "stall=5");
+        let seen = world.client.ask(speech, &body).await;
+        let passed = String::from_utf8(before_error(speech, &seen)).unwrap();
+        assert!(passed.matches(COMMENT).count() >= 3, "{passed}");
+        assert!(whole.starts_with(passed.replace(COMMENT, "").as_bytes()), "the events are the provider's");
+        assert!(seen.text().contains("upstream_timeout"));
+        script(&world, "");
+    }
+}
+
 /// Wherever the bytes stop, the caller sees whole events and an error; or an error alone where there was no event yet.
 #[tokio::test]
 async fn a_stream_may_be_cut_at_any_byte() {
