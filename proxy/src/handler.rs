@@ -228,7 +228,7 @@ async fn forward(
     if let Some(rule) = decision.receipt.rule.and_then(|rule| snapshot.rule(rule)) {
         account.write(|entry| entry.rule = Some(rule.name.clone()));
     }
-    let mut passage = Passage {
+    let passage = Passage {
         app: Arc::clone(app),
         account: Arc::clone(account),
         id: id.clone(),
@@ -246,14 +246,7 @@ async fn forward(
         vetoes: Vetoes::NONE,
         trial: None,
     };
-    passage.take_quota().inspect_err(|refusal| passage.note_denial(refusal))?;
-    if let Some(response) = passage.look_up(&watch).await {
-        return Ok(response);
-    }
-    match passage.flight_key() {
-        Some(key) => Box::pin(share::share(passage, key, watch)).await,
-        None => Box::pin(passage.send(&mut watch)).await,
-    }
+    passage.travel(watch).await
 }
 
 /// Tags of tenant and request, for quotas and budgets.
@@ -350,6 +343,18 @@ fn count_decision(app: &App, snapshot: &Snapshot, decision: &Decision) {
 }
 
 impl Passage {
+    /// To the answer: its quotas, the cache, a call that others make, a call of its own.
+    async fn travel(mut self, mut watch: Stopwatch) -> Result<Response<Payload>, Refusal> {
+        self.take_quota().inspect_err(|refusal| self.note_denial(refusal))?;
+        if let Some(response) = self.look_up(&watch).await {
+            return Ok(response);
+        }
+        match self.flight_key() {
+            Some(key) => Box::pin(share::share(self, key, watch)).await,
+            None => Box::pin(self.send(&mut watch)).await,
+        }
+    }
+
     /// Under which key the request may share a call: where its answer may be cached, written and read.
     fn flight_key(&self) -> Option<FlightKey> {
         let cache = self.decision.cache;

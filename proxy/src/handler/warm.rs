@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
-use router_core::{Digest, Endpoint, Framing, Placement, RouteRequest, Tags, TenantId, decide};
+use router_core::{
+    Digest, Endpoint, Framing, Placement, RouteRequest, Snapshot, Tags, Tenant, TenantId, decide,
+};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -40,50 +42,39 @@ struct Pair<'a> {
 /// What is wrong with the line, or why its answer is not kept.
 pub(crate) fn keep(app: &App, line: &[u8]) -> Result<(), String> {
     let pair: Pair<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
-    let endpoint = endpoint(&pair)?;
-    let snapshot = app.snapshot();
-    let tenant = match &pair.tenant {
-        None if snapshot.tenants.is_empty() => None,
-        None => {
-            return Err(
-                "'tenant' is missing: the policy has tenants, and every answer is one's own".to_owned()
-            );
-        }
-        Some(name) => {
-            let found = snapshot.tenants.iter().find(|tenant| *tenant.name == **name);
-            Some(found.ok_or_else(|| format!("there is no tenant '{name}' in the policy"))?)
-        }
-    };
-    let placement = pair.placement.as_deref().map(|name| {
-        Placement::from_name(name)
-            .ok_or_else(|| format!("'placement' must be 'internal' or 'external', not '{name}'"))
-    });
-    let body = Bytes::copy_from_slice(pair.request.get().as_bytes());
-    let digest = Digest::read(endpoint, &body, &app.state.fingerprint_key)
+    let shelf = shelf(app, &app.snapshot(), &pair)?;
+    // Lines come faster than texts are embedded: here somebody can wait.
+    if let Some(meaning) = &shelf.meaning {
+        let _ = tokio::runtime::Handle::current().block_on(meaning.vector(PATIENCE));
+    }
+    let answer = Bytes::copy_from_slice(pair.response.get().as_bytes());
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let read = reading::read_body(&answer);
+    shelf.store(answer, Framing::Plain, &headers, &read).map_err(|reason| format!("response: {reason}"))
+}
+
+/// Where the answer to the pair's request belongs.
+fn shelf(app: &App, snapshot: &Snapshot, pair: &Pair<'_>) -> Result<Shelf, String> {
+    let endpoint = endpoint(pair)?;
+    let tenant = tenant(snapshot, pair)?;
+    let digest = Digest::read(endpoint, pair.request.get().as_bytes(), &app.state.fingerprint_key)
         .map_err(|fault| format!("request: {}", Refusal::from(fault).problem().message))?;
     let own = tenant.into_iter().flat_map(|tenant| &tenant.tags).map(|(key, value)| (&**key, &**value));
     let stated = pair.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
     let request = RouteRequest {
-        digest: &digest,
-        tenant: tenant.map_or(TenantId::ANONYMOUS, |tenant| tenant.id),
         tags: own.chain(stated).collect::<Tags<'_>>(),
-        placement: placement.transpose()?,
-        max_cost: None,
-        session: None,
-        cache: router_core::CacheWish::default(),
-        profile: None,
+        placement: placement(pair)?,
+        ..RouteRequest::new(&digest, tenant.map_or(TenantId::ANONYMOUS, |tenant| tenant.id))
     };
-    let decision = decide(&snapshot, &app.state, &request, Instant::now(), &mut fastrand::Rng::new())
+    let decision = decide(snapshot, &app.state, &request, Instant::now(), &mut fastrand::Rng::new())
         .map_err(|rejection| format!("request: {}", Refusal::Rejected(rejection.reason).problem().message))?;
-    let (key, meaning) = shelved(app, &snapshot, &request, &decision);
+    let (key, meaning) = shelved(app, snapshot, &request, &decision);
     let key = key.filter(|_| decision.cache.write).ok_or(
         "the policy does not cache this request: it must state temperature 0, or a rule must widen the cache",
     )?;
     let candidate = decision.candidates.first().ok_or("request: no model may answer it")?;
-    let answer = Bytes::copy_from_slice(pair.response.get().as_bytes());
-    let mut headers = HeaderMap::new();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let shelf = Shelf {
+    Ok(Shelf {
         state: Arc::clone(&app.state),
         key,
         ttl: decision.cache.ttl,
@@ -95,13 +86,25 @@ pub(crate) fn keep(app: &App, line: &[u8]) -> Result<(), String> {
         tenant: request.tenant,
         tags: tags(&request),
         trial: None,
-    };
-    // Lines come faster than texts are embedded: here somebody can wait.
-    if let Some(meaning) = &shelf.meaning {
-        let _ = tokio::runtime::Handle::current().block_on(meaning.vector(PATIENCE));
+    })
+}
+
+fn tenant<'s>(snapshot: &'s Snapshot, pair: &Pair<'_>) -> Result<Option<&'s Tenant>, String> {
+    match &pair.tenant {
+        None if snapshot.tenants.is_empty() => Ok(None),
+        None => Err("'tenant' is missing: the policy has tenants, and every answer is one's own".to_owned()),
+        Some(name) => {
+            let found = snapshot.tenants.iter().find(|tenant| *tenant.name == **name);
+            found.map(Some).ok_or_else(|| format!("there is no tenant '{name}' in the policy"))
+        }
     }
-    let read = reading::read_body(&answer);
-    shelf.store(answer, Framing::Plain, &headers, &read).map_err(|reason| format!("response: {reason}"))
+}
+
+fn placement(pair: &Pair<'_>) -> Result<Option<Placement>, String> {
+    let Some(name) = pair.placement.as_deref() else { return Ok(None) };
+    Placement::from_name(name)
+        .map(Some)
+        .ok_or_else(|| format!("'placement' must be 'internal' or 'external', not '{name}'"))
 }
 
 fn endpoint(pair: &Pair<'_>) -> Result<Endpoint, String> {

@@ -281,6 +281,23 @@ async fn a_model_that_misbehaves_is_a_miss() {
 }
 
 #[tokio::test]
+async fn a_model_that_is_late_is_a_miss() {
+    let policy = |base| semantic(base).replace("embed_deadline = \"60s\"", "embed_deadline = \"1ms\"");
+    // The first question is filed in its own time; the second one waits a millisecond and no longer.
+    let slow = || {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        Ok(vec![0.6, 0.8, 0.1])
+    };
+    let world = embedded(policy, slow).await;
+    let client = &world.client;
+    client.ask(Speech::OpenAi, &ask(Speech::OpenAi, "How do I reset my password?")).await;
+    until(|| async { client.metric("cache_entries", &["tier=\"semantic\""]).await == 1.0 }).await;
+    let reply = client.ask(Speech::OpenAi, &ask(Speech::OpenAi, "how to reset a password")).await;
+    assert_eq!(reply.cache(), "miss");
+    assert_eq!(client.metric("embeddings_total", &["result=\"late\""]).await, 1.0);
+}
+
+#[tokio::test]
 async fn a_missing_model_is_one_warning_and_the_built_in_matcher() {
     let policy = |base| semantic(base) + "matcher = \"fastembed\"\nmodels = \"nowhere\"\n";
     let world = world_with(policy).await;
