@@ -60,10 +60,12 @@ async fn play(options: &args::Demo) -> anyhow::Result<ExitCode> {
         sidecar.drain().await;
         return Ok(if report.has_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS });
     }
+    // Whoever reads that it still serves may end it at once.
+    let signals = Signals::take()?;
     if !options.json {
         print!("{}", report::what_next(&sidecar, providers.policy()));
     }
-    Ok(run(sidecar, Signals::take()?).await)
+    Ok(run(sidecar, signals).await)
 }
 
 /// A quarter of the workload in fair weather, so that the router gets to know its providers, and the rest in rough.
