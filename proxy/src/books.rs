@@ -261,12 +261,15 @@ fn starts(snapshot: &Snapshot) -> Vec<SystemTime> {
 /// Counts what an earlier process has spent.
 fn restore(snapshot: &Snapshot, charges: &[Charge]) {
     let mut unsettled = Usd::ZERO;
+    let now = SystemTime::now();
     for charge in charges {
+        // Where the clock ran ahead and was set right, nothing has been spent in the future: it was before now.
+        let at = charge.at.min(now);
         unsettled += charge.unsettled;
         let spender = spender_of(snapshot, &charge.who.key);
         for entry in snapshot.charter.budgets() {
             if is_of(snapshot, &entry.scope, &charge.who, spender) {
-                entry.budget.restore(charge.spent, spender, charge.at);
+                entry.budget.restore(charge.spent, spender, at);
             }
         }
     }

@@ -1,12 +1,14 @@
 //! How much a caller may spend.
 
 use http::StatusCode;
+use router_core::Usd;
+use router_proxy::ledger::{Checkpoint, Who};
 use router_upstream::Rule;
 use serde_json::json;
 
 use crate::records::tenants;
 use crate::support::{
-    DIALECTS, HARD, Plan, Program, Speech, World, chat, chat_with, fault, until, world_with,
+    DIALECTS, HARD, Plan, Program, Speech, World, chat, chat_with, fault, until, within, world_with,
 };
 
 /// A budget of so many dollars a day.
@@ -283,28 +285,84 @@ async fn a_budget_that_is_new_at_the_start_knows_what_was_spent_before() {
     }
 }
 
-/// A killed process forgets nothing that a provider has answered for.
-#[tokio::test]
-async fn spending_survives_a_kill() {
-    let world = world_with(|base| base).await;
+/// A process that is killed under load forgets nothing that a provider has answered for, and says how much of it nobody has settled. What was
+/// damaged meanwhile is named, and the rest counts.
+#[tokio::test(flavor = "multi_thread")]
+async fn spending_survives_a_kill_under_load() {
+    // The prompt costs something on top.
+    const LEAST: f64 = 20.0 * 10e-6;
+    let world = Plan { upstream: |builder| builder.answer_tokens(20), ..Plan::default() }.start().await;
     let folder = tempfile::tempdir().unwrap();
     let policy = folder.path().join("policy.toml");
     let config = folder.path().join("proxy.toml");
-    std::fs::write(&policy, world.base_policy() + &daily("$1", "")).unwrap();
+    std::fs::write(&policy, world.base_policy() + &daily("$100", "")).unwrap();
     std::fs::write(&config, "[records]\nfolder = \"records\"\n").unwrap();
     let arguments = ["serve", "--policy", policy.to_str().unwrap(), "--config", config.to_str().unwrap()];
-    let mut answered = 0.0;
-    for round in 0..3 {
+    for round in 0..3_u64 {
         let mut program = Program::start(&arguments).await;
+        let answered = world.outside.stats().completed as f64 * LEAST;
         let restored = program.client.metric("budget_spent_usd", &["daily"]).await;
-        assert!(restored >= answered - 1e-12, "round {round}: {restored} of {answered}");
-        for number in 0..10 {
-            let body = chat_with("big", &format!("{round} {number}"), json!({"max_tokens": 500}));
-            let reply = program.client.chat(body).await;
-            answered += reply.header("x-router-cost-usd").parse::<f64>().unwrap();
+        assert!(restored >= answered, "round {round}: {restored} of {answered}");
+        let told = program.before.iter().find(|event| event["event"] == "spending_restored");
+        let damaged = program.before.iter().filter(|event| event["event"] == "spending_damaged");
+        let places: Vec<_> = damaged.map(|event| event["place"].to_string()).collect();
+        if round > 0 {
+            let told = told.unwrap();
+            assert!((told["spent_usd"].as_f64().unwrap() - restored).abs() < 1e-9, "{told}");
+            assert!(told["unsettled_usd"].as_f64().unwrap() > 0.0, "one was never answered: {told}");
+            assert!(places.len() == 1 && places[0].contains("spend-"), "{places:?}");
         }
+
+        world.outside.script(Rule::next(fault("slow-headers=3600000"), 1));
+        let callers = (0..16).map(|caller| {
+            let client = program.client.fresh();
+            tokio::spawn(async move {
+                for number in 0.. {
+                    let prompt = format!("{round} {caller} {number}");
+                    let body = chat_with("big", &prompt, json!({"max_tokens": 500})).to_string();
+                    if client.try_send(client.request("/v1/chat/completions", &[], body)).await.is_err() {
+                        break;
+                    }
+                }
+            })
+        });
+        let callers: Vec<_> = callers.collect();
+        let enough = world.outside.stats().completed + 100;
+        within(world.outside.wait_for(|stats| stats.completed >= enough && stats.in_flight > 0)).await;
         program.signal("KILL");
         program.ended().await;
+        for caller in callers {
+            let _ = within(caller).await;
+        }
+        within(world.outside.wait_for(|stats| stats.in_flight == 0)).await;
+        let newest = std::fs::read_dir(folder.path().join("records/spending")).unwrap();
+        let newest = newest
+            .map(|file| file.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|e| e == "log"));
+        let newest = newest.max().unwrap();
+        let text = std::fs::read(&newest).unwrap();
+        std::fs::write(&newest, [&text, b"not a record\n".as_slice()].concat()).unwrap();
     }
-    assert!(answered > 0.0);
+}
+
+/// A clock that ran ahead before the restart has spent nothing in the future: it counts now.
+#[tokio::test]
+async fn what_was_spent_in_the_future_counts_today() {
+    let folder = tempfile::tempdir().unwrap();
+    let tomorrow = std::time::SystemTime::now() + std::time::Duration::from_secs(30 * 3_600);
+    {
+        let (spending, _) = Checkpoint::open(folder.path().join("spending"), &[]).unwrap();
+        let ticket = spending.reserve(&Who::default(), Usd::from_dollars(0.5), tomorrow).unwrap();
+        spending.settle(ticket, Usd::from_dollars(0.25), tomorrow).unwrap();
+    }
+    let world = Plan {
+        policy: |base| base + &daily("$0.3", ""),
+        settings: crate::records::keeping(&folder),
+        ..Plan::default()
+    }
+    .start()
+    .await;
+    assert_eq!(spent(&world).await, 0.25);
+    let reply = world.client.chat(chat_with("big", "hi", json!({"max_tokens": 10_000}))).await;
+    assert_eq!(reply.status, StatusCode::FORBIDDEN, "{}", reply.text());
 }

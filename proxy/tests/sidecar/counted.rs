@@ -120,6 +120,41 @@ async fn a_plain_answer_that_was_left_or_came_too_late_costs_its_prompt() {
     }
 }
 
+/// Figures that cannot be true are not believed: what they say is neither given back nor charged, and the answer is counted instead.
+#[tokio::test]
+async fn absurd_usage_moves_no_money() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = Plan {
+        policy: |base| base + "[[budgets]]\nname = \"daily\"\nper = \"day\"\nlimit = \"$1\"\n",
+        settings: keeping(&folder),
+        ..Plan::default()
+    }
+    .start()
+    .await;
+    let mut texts = Vec::new();
+    for name in ["negative-usage", "huge-usage"] {
+        world.inside.clear_script();
+        world.inside.script(Rule::always(fault(name)));
+        for speech in DIALECTS {
+            let body = speech.body(PROMPT, json!({"max_tokens": 100}));
+            let reply = world.client.ask(speech, &body).await;
+            assert_eq!(reply.status, StatusCode::OK, "{name}: {}", reply.text());
+            texts.push(speech.text(&reply.json()));
+            let reply =
+                world.client.ask(speech, &crate::support::merged(body, json!({"stream": true}))).await;
+            texts.push(speech.streamed_text(&reply.body));
+        }
+    }
+    until(|| async { world.client.metric("recounts_total", &["counted"]).await == 8.0 }).await;
+    let spent = world.client.metric("budget_spent_usd", &["daily"]).await;
+    let cost = world.client.metric("cost_usd_total", &[]).await;
+    assert!((spent - cost).abs() < 1e-12 && spent > 0.0 && spent < 0.001, "{spent} {cost}");
+    for (entry, text) in ledger(world, &folder).await.iter().zip(&texts) {
+        assert_eq!(entry["cost_state"], "estimated", "{entry:#}");
+        assert_eq!(entry["tokens"]["output"], tokens(text), "{entry:#}");
+    }
+}
+
 /// What cannot be reached, or hangs up, or answers with an error has done nothing that could be billed.
 #[tokio::test]
 async fn what_did_no_work_costs_nothing() {

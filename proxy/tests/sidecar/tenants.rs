@@ -4,8 +4,9 @@ use http::StatusCode;
 use router_policies::{Live, Origin, Setup};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{DIALECTS, Policy, Reply, Speech, World, chat, until_eq, world, world_with};
+use crate::support::{DIALECTS, Policy, Reply, Speech, World, chat, until_eq, within, world, world_with};
 
 const BLUE: &str = "key-of-team-blue";
 const RED: &str = "key-of-team-red";
@@ -67,6 +68,44 @@ async fn nobody_gets_in_without_one_known_key() {
     assert_eq!(world.calls(), 0);
     let denied = ["tenant=\"_other\"", "outcome=\"denied\""];
     assert_eq!(world.client.metric("requests_total", &denied).await, 2.0 * cases.len() as f64);
+}
+
+/// Headers that no key can be in: far too long, not text, not ended. Each has the answer that an unknown key has, or that of a broken request.
+#[tokio::test]
+async fn odd_keys_are_unknown_keys() {
+    let world = shared().await;
+    let unknown = ask(&world, Speech::OpenAi, &[("x-api-key", "nobody")]).await;
+    let body = chat("small", "hi").to_string();
+    let long = "k".repeat(16 << 10);
+    let odd: [(&[u8], u16); 9] = [
+        (long.as_bytes(), 401),
+        ("schlüssel-von-blau".as_bytes(), 401),
+        (b"\xff\xfe\x80", 401),
+        (b"\xc3\x28", 401),
+        (b"\t \t", 401),
+        (b"Bearer", 401),
+        (b"Bearer Bearer key-of-team-blue", 401),
+        (b"a\0b", 400),
+        (b"a\x01b", 400),
+    ];
+    for name in ["authorization", "x-api-key"] {
+        for (value, status) in odd {
+            let mut stream = tokio::net::TcpStream::connect(world.client.data).await.unwrap();
+            let head = format!(
+                "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n{name}: ",
+                body.len()
+            );
+            let request =
+                [head.as_bytes(), value, b"\r\nconnection: close\r\n\r\n", body.as_bytes()].concat();
+            stream.write_all(&request).await.unwrap();
+            let mut answer = Vec::new();
+            let _ = within(stream.read_to_end(&mut answer)).await;
+            let answer = String::from_utf8_lossy(&answer);
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{name} {value:?}: {answer}");
+            assert!(status == 400 || answer.ends_with(&unknown.text()), "{name} {value:?}: {answer}");
+        }
+    }
+    assert_eq!(world.calls(), 0);
 }
 
 #[tokio::test]

@@ -63,6 +63,8 @@ pub struct Program {
     output: UnboundedReceiver<String>,
     log: UnboundedReceiver<Value>,
     pub client: TestClient,
+    /// What it logged before it listened.
+    pub before: Vec<Value>,
 }
 
 impl Program {
@@ -83,10 +85,18 @@ impl Program {
         let output = lines(child.stdout.take().unwrap(), |line| line);
         let log = |line: String| serde_json::from_str(&line).unwrap_or(Value::String(line));
         let mut log = lines(child.stderr.take().unwrap(), log);
-        let listening = next_event(&mut log, "listening").await;
+        let mut before = Vec::new();
+        let listening = loop {
+            let entry = within(log.recv()).await.expect("it comes to listen");
+            assert!(entry.is_object(), "not a JSON log line: {entry}");
+            if entry["event"] == "listening" {
+                break entry;
+            }
+            before.push(entry);
+        };
         let address = |plane: &str| -> SocketAddr { listening[plane].as_str().unwrap().parse().unwrap() };
         let client = TestClient::new(address("data"), address("admin"));
-        Self { child, output, log, client }
+        Self { child, output, log, client, before }
     }
 
     /// Waits for a line with this text on stdout.
