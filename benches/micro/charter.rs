@@ -87,8 +87,9 @@ fn hold(charter: &Charter) -> Hold {
     Hold::try_new(budgets, Usd::from_nanos(1_000), Spender(1), SystemTime::now()).expect("money")
 }
 
-fn entry() -> Entry {
-    Entry::begin(jiff::Timestamp::now(), "req_0123456789abcdef0123456789abcdef", "team-a", "0123456789ab")
+fn entry() -> Box<Entry> {
+    let receipt = "req_0123456789abcdef0123456789abcdef";
+    Box::new(Entry::begin(jiff::Timestamp::now(), receipt, "team-a", "0123456789ab"))
 }
 
 fn parts(criterion: &mut Criterion) {

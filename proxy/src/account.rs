@@ -179,7 +179,7 @@ impl Account {
             let entry = docket.entry.take();
             drop(docket);
             if let Some(entry) = entry {
-                self.books.enter(*entry);
+                self.books.enter(entry);
             }
         }
     }

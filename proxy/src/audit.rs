@@ -224,11 +224,18 @@ pub fn retire(folder: &Path, first: Date) -> io::Result<u64> {
 /// # Errors
 /// When a file cannot be read or written.
 pub fn forget(folder: &Path, tenant: &str) -> io::Result<u64> {
-    #[derive(Deserialize)]
+    /// The places where an event names a tenant: as its own, as who spent most (`T, key …`), as whose budget it is (`… (tenant T)`).
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
     struct Owner {
-        #[serde(default)]
-        tenant: Option<Box<str>>,
+        tenant: Box<str>,
+        culprit: Box<str>,
+        budget: Box<str>,
     }
+    let (spender, counted) = (format!("{tenant}, key "), format!("(tenant {tenant})"));
+    let names = |owner: &Owner| {
+        *owner.tenant == *tenant || owner.culprit.starts_with(&spender) || owner.budget.ends_with(&counted)
+    };
     if !folder.exists() {
         return Ok(0);
     }
@@ -236,7 +243,7 @@ pub fn forget(folder: &Path, tenant: &str) -> io::Result<u64> {
     let mut removed = 0;
     for (_, path) in days(folder)? {
         removed += lines::rewrite(&path, |line| match serde_json::from_slice::<Owner>(line) {
-            Ok(owner) if owner.tenant.as_deref() == Some(tenant) => {
+            Ok(owner) if names(&owner) => {
                 removed += 1;
                 Fate::Removed
             }

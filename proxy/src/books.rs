@@ -47,7 +47,7 @@ pub struct Books {
 #[derive(Debug)]
 struct Open {
     records: Records,
-    ledger: Spool<Entry>,
+    ledger: Spool<Box<Entry>>,
     audit: Audit,
     spending: Checkpoint,
     /// The budgets of the policy in force.
@@ -111,7 +111,7 @@ impl Books {
     }
 
     /// Writes a request down. Never blocks.
-    pub fn enter(&self, entry: Entry) {
+    pub fn enter(&self, entry: Box<Entry>) {
         self.with(|open| open.ledger.push(entry));
     }
 

@@ -226,7 +226,7 @@ async fn forward(
         }
     };
     if let Some(rule) = decision.receipt.rule.and_then(|rule| snapshot.rule(rule)) {
-        account.write(|entry| entry.rule = Some(rule.name.clone()));
+        account.write(|entry| entry.rule = Some((*rule.name).into()));
     }
     let passage = Passage {
         app: Arc::clone(app),
@@ -259,7 +259,7 @@ fn note(entry: &mut Entry, request: &RouteRequest<'_>) {
     for (key, value) in request.tags.iter().rev() {
         entry.tags.insert((*key).into(), (*value).into());
     }
-    entry.user = entry.tags.get("user").cloned().or_else(|| request.digest.user.clone());
+    entry.user = entry.tags.get("user").cloned().or_else(|| request.digest.user.as_deref().map(Into::into));
 }
 
 /// Says in the audit that the policy has refused a request.

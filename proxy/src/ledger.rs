@@ -13,6 +13,7 @@ mod partition;
 mod read;
 mod report;
 mod retention;
+mod tags;
 
 pub use crate::lines::Damage;
 pub use checkpoint::{Charge, Checkpoint, OpenError, Recovery, Ticket, Who};
@@ -21,3 +22,4 @@ pub use partition::Partitions;
 pub use read::{Scope, read};
 pub use report::{Dimension, Report, Row, Sums, UnknownDimension};
 pub use retention::{Forgotten, Whose, forget, retire};
+pub use tags::Tags;

@@ -19,6 +19,7 @@ use crate::recount::{Asked, Recounts};
 use crate::upstream::UpstreamFault;
 use crate::wire::reading::Reading;
 use http::HeaderMap;
+use smol_str::SmolStr;
 
 /// The names and prices an answer is charged by.
 #[derive(Clone, Debug)]
@@ -123,7 +124,7 @@ impl Bill {
 
     /// The model's name and its provider's, for the ledger.
     #[must_use]
-    pub fn served_by(&self) -> (Box<str>, Box<str>) {
+    pub fn served_by(&self) -> (SmolStr, SmolStr) {
         let (provider, model) = self.names();
         (model.into(), provider.into())
     }

@@ -62,13 +62,20 @@ fn what_a_killed_process_left_unfinished_stays_a_line_of_its_own() {
 #[test]
 fn old_days_go_and_tenants_are_forgotten() {
     let times = ["2026-11-18T12:00:00Z", "2026-11-19T12:00:00Z", "2026-11-20T12:00:00Z"];
-    let folder = trail(times.iter().flat_map(|time| [denied(time, "a"), denied(time, "b")]));
+    let stopped = |budget: &str, culprit: &str| {
+        event(times[2], What::BudgetStopped { budget: budget.into(), culprit: Some(culprit.into()) })
+    };
+    let events = times.iter().flat_map(|time| [denied(time, "a"), denied(time, "b")]);
+    let named = [stopped("daily", "a, key 0123456789ab"), stopped("each (tenant a)", "b, key 0123456789ab")];
+    let others = [stopped("daily", "aa, key 0123456789ab"), stopped("a", "keys added since")];
+    let folder = trail(events.chain(named).chain(others.clone()));
     let day = |text: &str| text.parse::<Date>().unwrap();
     assert_eq!(retire(folder.path(), day("2026-11-19")).unwrap(), 1);
     assert_eq!(read(folder.path(), "2026-11-18"), []);
 
-    assert_eq!(forget(folder.path(), "a").unwrap(), 2);
+    assert_eq!(forget(folder.path(), "a").unwrap(), 4);
     assert_eq!(read(folder.path(), "2026-11-19"), [denied(times[1], "b")]);
-    assert_eq!(read(folder.path(), "2026-11-20"), [denied(times[2], "b")]);
+    let [one, other] = others;
+    assert_eq!(read(folder.path(), "2026-11-20"), [denied(times[2], "b"), one, other]);
     assert_eq!(forget(&folder.path().join("absent"), "a").unwrap(), 0);
 }

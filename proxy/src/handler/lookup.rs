@@ -214,7 +214,7 @@ impl Passage {
         self.account.write(|entry| {
             entry.cache = result;
             if let Some((model, provider)) = self.snapshot.target(stored.model) {
-                (entry.model, entry.provider) = (model.name.clone(), provider.name.clone());
+                (entry.model, entry.provider) = ((*model.name).into(), (*provider.name).into());
             }
             if let (Some(usage), Some(candidate)) = (&stored.usage, self.decision.candidates.first()) {
                 let bill = Bill::new(&self.snapshot, candidate, &self.digest);

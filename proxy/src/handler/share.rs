@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::Response;
 use router_core::Usd;
+use smol_str::SmolStr;
 
 use super::Passage;
 use crate::account::Stopwatch;
@@ -94,7 +95,7 @@ impl Passage {
     }
 
     /// Counts a follower when its answer has ended; what the answer would have cost at the baseline is saved once more.
-    fn part_ended(&self, follows: bool, served_by: (Box<str>, Box<str>), outcome: &'static str) {
+    fn part_ended(&self, follows: bool, served_by: (SmolStr, SmolStr), outcome: &'static str) {
         if !follows {
             return;
         }

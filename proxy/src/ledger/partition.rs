@@ -5,6 +5,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use smol_str::SmolStr;
+
 use crate::ledger::Entry;
 use crate::lines::{Appender, ends_whole, lock, push_json};
 use crate::spool::Sink;
@@ -59,15 +63,17 @@ impl Partitions {
 
 /// Entries are written partition by partition, each in order, so that an error leaves those behind that were not
 /// written, and none twice.
-impl Sink<Entry> for Partitions {
-    fn write(&mut self, batch: &mut Vec<Entry>) -> io::Result<()> {
+impl Sink<Box<Entry>> for Partitions {
+    fn write(&mut self, batch: &mut Vec<Box<Entry>>) -> io::Result<()> {
         let _lock = lock(&self.root)?;
-        let mut parts = BTreeMap::<PathBuf, Vec<Entry>>::new();
+        let mut parts = BTreeMap::<(Date, SmolStr), Vec<Box<Entry>>>::new();
         for entry in batch.drain(..) {
-            parts.entry(partition_of(&entry)).or_default().push(entry);
+            let day = entry.time.to_zoned(TimeZone::UTC).date();
+            parts.entry((day, entry.tenant.clone())).or_default().push(entry);
         }
         let mut result = Ok(());
-        for (partition, entries) in parts {
+        for ((day, tenant), entries) in parts {
+            let partition = partition(day, &tenant);
             if result.is_ok() {
                 let mut lines = Vec::with_capacity(entries.len() * 512);
                 result = entries
@@ -83,9 +89,8 @@ impl Sink<Entry> for Partitions {
     }
 }
 
-fn partition_of(entry: &Entry) -> PathBuf {
-    let day = entry.time.to_zoned(jiff::tz::TimeZone::UTC).date();
-    Path::new(&format!("date={day}")).join(tenant_folder(&entry.tenant))
+fn partition(day: Date, tenant: &str) -> PathBuf {
+    Path::new(&format!("date={day}")).join(tenant_folder(tenant))
 }
 
 /// `tenant=NAME`, where all but letters, digits, `-`, `.` and `_` is percent-encoded. No name at all is `_`,
@@ -134,7 +139,7 @@ mod tests {
     use crate::ledger::entry::tests::entry;
 
     fn write(partitions: &mut Partitions, entries: Vec<Entry>) -> (io::Result<()>, usize) {
-        let mut batch = entries;
+        let mut batch = entries.into_iter().map(Box::new).collect();
         let result = partitions.write(&mut batch);
         (result, batch.len())
     }
@@ -215,8 +220,8 @@ mod tests {
         // A file where tenant b's folder should be.
         fs::create_dir_all(root.path().join("date=2026-11-20")).unwrap();
         fs::write(root.path().join("date=2026-11-20/tenant=b"), "").unwrap();
-        let batch: Vec<Entry> =
-            ["b", "a", "c", "a", "b"].map(|tenant| entry("2026-11-20T12:00:00Z", tenant)).into();
+        let line = |tenant| Box::new(entry("2026-11-20T12:00:00Z", tenant));
+        let batch: Vec<Box<Entry>> = ["b", "a", "c", "a", "b"].map(line).into();
         let mut left = batch.clone();
         assert!(partitions.write(&mut left).is_err());
         assert_eq!(left.iter().map(|entry| &*entry.tenant).collect::<Vec<_>>(), ["b", "b", "c"]);

@@ -108,7 +108,7 @@ mod tests {
 
     fn ledger(entries: &[(&str, &str)]) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
-        let mut batch = entries.iter().map(|(time, tenant)| entry(time, tenant)).collect();
+        let mut batch = entries.iter().map(|(time, tenant)| Box::new(entry(time, tenant))).collect();
         Partitions::open(root.path(), 1 << 20).unwrap().write(&mut batch).unwrap();
         root
     }

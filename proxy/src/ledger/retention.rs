@@ -117,9 +117,9 @@ mod tests {
     use crate::ledger::{Entry, Partitions, Scope, read};
     use crate::spool::Sink;
 
-    fn of(day: u32, tenant: &str, user: &str) -> Entry {
+    fn of(day: u32, tenant: &str, user: &str) -> Box<Entry> {
         let time = format!("2026-11-{day:02}T12:00:00Z");
-        Entry { user: (!user.is_empty()).then(|| user.into()), ..entry(&time, tenant) }
+        Box::new(Entry { user: (!user.is_empty()).then(|| user.into()), ..entry(&time, tenant) })
     }
 
     fn ledger() -> tempfile::TempDir {

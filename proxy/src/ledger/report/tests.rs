@@ -14,7 +14,13 @@ fn attempt(part: Part, cost: f64) -> Attempt {
 fn made(tenant: &str, cache: CacheResult, attempts: &[(Part, f64)]) -> Entry {
     let attempts: Vec<Attempt> = attempts.iter().map(|(part, cost)| attempt(*part, *cost)).collect();
     let cost = attempts.iter().map(|attempt| attempt.cost).sum();
-    Entry { cache, attempts, cost, baseline: Some(usd(0.03)), ..entry("2026-11-20T05:00:00Z", tenant) }
+    Entry {
+        cache,
+        attempts: attempts.into(),
+        cost,
+        baseline: Some(usd(0.03)),
+        ..entry("2026-11-20T05:00:00Z", tenant)
+    }
 }
 
 fn report(by: &[&str], entries: &[Entry]) -> Report {
