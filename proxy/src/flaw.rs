@@ -3,9 +3,13 @@
 //! Only what a machine can tell: empty, cut at the token limit, a refusal in so many words, no JSON where JSON was asked for, tool
 //! arguments that are none. In the hybrid band such an answer of an internal model is replaced by an external one.
 
+use std::borrow::Cow;
+
 use router_core::{Capabilities, Capability};
+use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::relay::Relay;
 use crate::wire::finish::Finish;
@@ -31,6 +35,48 @@ const REFUSALS: [&str; 12] = [
     "as an ai language model, i",
 ];
 
+/// The parts of a plain answer that can be wrong; all else is passed over.
+#[derive(Deserialize)]
+struct Answer<'a> {
+    #[serde(borrow, default)]
+    choices: Option<Vec<Choice<'a>>>,
+    #[serde(borrow, default)]
+    content: Option<Vec<Block<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct Choice<'a> {
+    #[serde(borrow, default)]
+    message: Option<Message<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Message<'a> {
+    /// A string, or whatever else a provider thinks of.
+    #[serde(borrow, default)]
+    content: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    tool_calls: Option<Vec<Call<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct Call<'a> {
+    #[serde(borrow, default)]
+    function: Option<Function<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Function<'a> {
+    #[serde(borrow, default)]
+    arguments: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct Block<'a> {
+    #[serde(borrow, default)]
+    text: Option<Cow<'a, str>>,
+}
+
 /// What has been seen of an answer.
 #[derive(Debug, Default)]
 pub struct Seen {
@@ -46,8 +92,8 @@ impl Seen {
     #[must_use]
     pub fn of_body(body: &[u8], reading: &Reading) -> Self {
         let mut seen = Self { whole: true, reading: reading.clone(), ..Self::default() };
-        if let Ok(answer) = serde_json::from_slice::<Value>(body) {
-            seen.add_answer(&answer);
+        if let Ok(answer) = serde_json::from_slice::<Answer<'_>>(body) {
+            seen.add_answer(answer);
         }
         seen
     }
@@ -68,14 +114,17 @@ impl Seen {
     }
 
     /// OpenAI chat and Anthropic messages.
-    fn add_answer(&mut self, answer: &Value) {
-        let message = &answer["choices"][0]["message"];
-        self.add_text(&message["content"]);
-        for call in message["tool_calls"].as_array().into_iter().flatten() {
-            self.arguments.extend(call["function"]["arguments"].as_str().map(str::to_owned));
+    fn add_answer(&mut self, answer: Answer<'_>) {
+        let message =
+            answer.choices.and_then(|choices| choices.into_iter().next()).and_then(|first| first.message);
+        if let Some(Message { content, tool_calls }) = message {
+            let text = content.and_then(|content| serde_json::from_str::<Cow<'_, str>>(content.get()).ok());
+            self.text.push_str(&text.unwrap_or_default());
+            let functions = tool_calls.into_iter().flatten().filter_map(|call| call.function?.arguments);
+            self.arguments.extend(functions.map(Cow::into_owned));
         }
-        for block in answer["content"].as_array().into_iter().flatten() {
-            self.add_text(&block["text"]);
+        for text in answer.content.into_iter().flatten().filter_map(|block| block.text) {
+            self.text.push_str(&text);
         }
     }
 

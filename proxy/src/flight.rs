@@ -158,6 +158,8 @@ impl Landing {
         outcome: impl FnOnce() -> &'static str + Send + 'static,
     ) {
         let flight = Arc::clone(&self.flight);
+        // A task is moved several times before it runs, and this call is large.
+        let call = Box::pin(call);
         let task = tokio::spawn(async move {
             let (Parts { status, headers, .. }, mut body) = call.await.into_parts();
             lock(&self.flight.log).head = Some((status, headers));
@@ -209,13 +211,18 @@ impl Member {
         }
     }
 
-    /// The answer's body from its beginning. `lagged` is sent to a reader that fell too far behind; `ended` is told how it ended.
-    pub fn body(self, lagged: Bytes, ended: impl FnOnce(&'static str) + Send + 'static) -> Payload {
+    /// The answer's body from its beginning. `lagged` makes what is sent to a reader that fell too far behind; `ended` is told how it
+    /// ended.
+    pub fn body(
+        self,
+        lagged: impl FnOnce() -> Bytes + Send + 'static,
+        ended: impl FnOnce(&'static str) + Send + 'static,
+    ) -> Payload {
         let changed = None;
         Payload::stream(MemberBody {
             member: self,
             next: 0,
-            lagged: Some(lagged),
+            lagged: Some(Box::new(lagged)),
             changed,
             ended: Some(Box::new(ended)),
         })
@@ -235,7 +242,7 @@ struct MemberBody {
     member: Member,
     /// The piece to send next.
     next: usize,
-    lagged: Option<Bytes>,
+    lagged: Option<Box<dyn FnOnce() -> Bytes + Send>>,
     changed: Option<Pin<Box<OwnedNotified>>>,
     ended: Option<Box<dyn FnOnce(&'static str) + Send>>,
 }
@@ -292,7 +299,7 @@ impl Body for MemberBody {
                 }
                 Next::Lagged => {
                     self.finish("error");
-                    return Poll::Ready(self.lagged.take().map(|event| Ok(Frame::data(event))));
+                    return Poll::Ready(self.lagged.take().map(|event| Ok(Frame::data(event()))));
                 }
                 Next::Nothing => {}
             }
@@ -345,7 +352,7 @@ mod tests {
     }
 
     async fn text(member: Member) -> String {
-        let body = member.body(Bytes::from_static(b"lagged"), |_| {}).collect().await.unwrap();
+        let body = member.body(|| Bytes::from_static(b"lagged"), |_| {}).collect().await.unwrap();
         String::from_utf8(body.to_bytes().to_vec()).unwrap()
     }
 

@@ -35,18 +35,36 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Duration::try_from_secs_f64(millis / 1e3).ok().map(|wait| wait.min(MAX_RETRY_AFTER))
 }
 
-/// What is left of a limit: requests or tokens.
+/// The headers of one limit, by dialect.
+struct Names {
+    openai: [&'static str; 3],
+    anthropic: [&'static str; 2],
+}
+
+const REQUESTS: Names = Names {
+    openai: ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"],
+    anthropic: ["anthropic-ratelimit-requests-limit", "anthropic-ratelimit-requests-remaining"],
+};
+
+const TOKENS: Names = Names {
+    openai: ["x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"],
+    anthropic: ["anthropic-ratelimit-tokens-limit", "anthropic-ratelimit-tokens-remaining"],
+};
+
+/// What is left of the provider's limits on requests and on tokens.
 #[must_use]
-pub fn allowance(headers: &HeaderMap, what: &str) -> Option<Allowance> {
-    let openai = |part: &str| format!("x-ratelimit-{part}-{what}");
-    let anthropic = |part: &str| format!("anthropic-ratelimit-{what}-{part}");
-    if let (Some(limit), Some(remaining)) =
-        (count(headers, &openai("limit")), count(headers, &openai("remaining")))
-    {
-        let resets_in = text(headers, &openai("reset")).and_then(duration).unwrap_or(USUAL_WINDOW);
+pub fn allowances(headers: &HeaderMap) -> (Option<Allowance>, Option<Allowance>) {
+    (allowance(headers, &REQUESTS), allowance(headers, &TOKENS))
+}
+
+fn allowance(headers: &HeaderMap, names: &Names) -> Option<Allowance> {
+    let [limit, remaining, reset] = names.openai;
+    if let (Some(limit), Some(remaining)) = (count(headers, limit), count(headers, remaining)) {
+        let resets_in = text(headers, reset).and_then(duration).unwrap_or(USUAL_WINDOW);
         return Some(Allowance { limit: Some(limit), remaining, resets_in });
     }
-    let (limit, remaining) = (count(headers, &anthropic("limit"))?, count(headers, &anthropic("remaining"))?);
+    let [limit, remaining] = names.anthropic;
+    let (limit, remaining) = (count(headers, limit)?, count(headers, remaining)?);
     Some(Allowance { limit: Some(limit), remaining, resets_in: USUAL_WINDOW })
 }
 
@@ -87,15 +105,15 @@ mod tests {
             ("x-ratelimit-remaining-requests", "3"),
             ("x-ratelimit-reset-requests", "6m0s"),
         ]);
-        let left = allowance(&openai, "requests").unwrap();
+        let left = allowance(&openai, &REQUESTS).unwrap();
         assert_eq!((left.limit, left.remaining, left.resets_in), (Some(60), 3, Duration::from_secs(360)));
         let anthropic = headers(&[
             ("anthropic-ratelimit-tokens-limit", "80000"),
             ("anthropic-ratelimit-tokens-remaining", "0"),
             ("anthropic-ratelimit-tokens-reset", "2026-01-01T00:00:00Z"),
         ]);
-        assert_eq!(allowance(&anthropic, "tokens").unwrap().remaining, 0);
-        assert!(allowance(&anthropic, "requests").is_none());
+        assert_eq!(allowance(&anthropic, &TOKENS).unwrap().remaining, 0);
+        assert!(allowance(&anthropic, &REQUESTS).is_none());
     }
 
     #[test]

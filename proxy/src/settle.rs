@@ -324,7 +324,7 @@ impl Settlement {
 
     /// Takes note of the provider's own limits.
     pub fn observe_quota(&self, headers: &HeaderMap) {
-        let (requests, tokens) = (quota::allowance(headers, "requests"), quota::allowance(headers, "tokens"));
+        let (requests, tokens) = quota::allowances(headers);
         if let Some(attempt) = self.attempt.as_ref().filter(|_| requests.is_some() || tokens.is_some()) {
             attempt.observe_quota(requests, tokens, Instant::now());
         }

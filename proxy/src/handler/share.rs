@@ -74,13 +74,18 @@ impl Passage {
         follower: Option<&Stopwatch>,
     ) -> Response<Payload> {
         let dialect = self.digest.endpoint().dialect();
-        let fell_behind =
-            Refusal::Upstream { message: "this reader fell too far behind the answer".to_owned() };
-        let lagged = error_body::event(dialect, &fell_behind.problem());
+        let lagged = move || {
+            let fell_behind =
+                Refusal::Upstream { message: "this reader fell too far behind the answer".to_owned() };
+            error_body::event(dialect, &fell_behind.problem())
+        };
         let passage = Arc::clone(self);
         let follows = follower.is_some();
         let named = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().into();
-        let served_by = (named(&name::MODEL), named(&name::PROVIDER));
+        let served_by = match follows {
+            true => (named(&name::MODEL), named(&name::PROVIDER)),
+            false => Default::default(),
+        };
         let body = member.body(lagged, move |outcome| passage.part_ended(follows, served_by, outcome));
         let mut response = Response::new(body);
         *response.status_mut() = status;

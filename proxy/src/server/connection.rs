@@ -205,7 +205,8 @@ async fn connection<S, H, F>(
             request.extensions_mut().insert(certificate);
         }
         let under_way = load.begin();
-        let answer = handler(peer, request);
+        // hyper moves what it polls, and this is thousands of bytes.
+        let answer = Box::pin(handler(peer, request));
         async move { Ok::<_, Infallible>(answer.await.map(|body| body.guarded(under_way))) }
     });
     let mut serving = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));

@@ -5,20 +5,21 @@
 //! `now`, so tests move time. Where an answer may be given to other questions, its question is [filed](ResponseCache::file) by meaning,
 //! and leaves the files with it.
 
+use std::hash::BuildHasherDefault;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use super::digest::Digest;
 use super::entry::{Entry, Stored};
 use super::holding::{Holdings, Turn};
-use super::key::{CacheKey, ScopeKey};
+use super::key::{CacheKey, KeyHasher, ScopeKey};
 use super::near::NearCache;
 use super::semantic::{self, Vector};
 
 /// No answer is kept longer, so that adding to a time cannot overflow.
 const LONGEST_TTL: Duration = Duration::from_secs(10 * 366 * 86_400);
 
-type Entries = moka::sync::Cache<CacheKey, Arc<Stored>>;
+type Entries = moka::sync::Cache<CacheKey, Arc<Stored>, BuildHasherDefault<KeyHasher>>;
 
 /// Stored answers, bounded by bytes.
 #[derive(Debug)]
@@ -40,7 +41,7 @@ fn bounded(max_bytes: u64, near: &Arc<NearCache>) -> Entries {
                 near.remove(&place);
             }
         })
-        .build()
+        .build_with_hasher(BuildHasherDefault::default())
 }
 
 impl ResponseCache {
