@@ -54,6 +54,10 @@ impl Sentences {
     pub fn adopt(&self, snapshot: &Snapshot) {
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         let policy = &snapshot.cache;
+        if wants_near_hits(snapshot) {
+            // The word lists are compiled when the first question is read: now, rather than for somebody's request.
+            let _ = Question::of("How does it work?");
+        }
         if !wants_near_hits(snapshot) || policy.matcher == Matcher::Builtin {
             self.worker.store(None);
             let matcher = if wants_near_hits(snapshot) { "builtin" } else { "off" };
