@@ -8,6 +8,7 @@ use http::header::HeaderValue;
 use jiff::Timestamp;
 use router_core::limit::{Permit, Standing};
 use router_core::{KeyId, Usd};
+use smol_str::ToSmolStr;
 
 use crate::books::Books;
 use crate::gate::Place;
@@ -113,7 +114,7 @@ impl Account {
     pub fn enter(&self, id: &HeaderValue, tenant: &str, key: Option<KeyId>) {
         if self.books.keep_ledger() {
             let receipt = id.to_str().unwrap_or_default();
-            let key = key.map(|key| key.to_string()).unwrap_or_default();
+            let key = key.map(|key| key.to_smolstr()).unwrap_or_default();
             self.docket().entry = Some(Box::new(Entry::begin(Timestamp::now(), receipt, tenant, &key)));
         }
     }

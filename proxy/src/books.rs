@@ -286,10 +286,12 @@ fn restore(snapshot: &Snapshot, charges: &[Charge]) {
 fn is_of(snapshot: &Snapshot, scope: &Scope, who: &Who, spender: Spender) -> bool {
     match scope {
         Scope::Router => true,
-        Scope::Tenant(id) => snapshot.tenants.tenant(*id).is_some_and(|tenant| tenant.name == who.tenant),
+        Scope::Tenant(id) => snapshot.tenants.tenant(*id).is_some_and(|tenant| *tenant.name == *who.tenant),
         Scope::Key(key) => *key == spender && spender.0 > 0,
-        Scope::Rule(rule) => snapshot.rule(*rule).is_some_and(|rule| Some(&rule.name) == who.rule.as_ref()),
-        Scope::Tag(key, value) => who.tags.iter().any(|tag| (&tag.0, &tag.1) == (key, value)),
+        Scope::Rule(rule) => {
+            snapshot.rule(*rule).is_some_and(|rule| Some(&*rule.name) == who.rule.as_deref())
+        }
+        Scope::Tag(key, value) => who.tags.iter().any(|tag| *tag.0 == **key && *tag.1 == **value),
         Scope::Model(_) => false,
     }
 }

@@ -152,9 +152,9 @@ impl Missing {
 
 fn who(line: &Entry) -> Who {
     Who {
-        tenant: line.tenant.as_str().into(),
-        key: line.key.as_str().into(),
-        rule: line.rule.as_deref().map(Into::into),
-        tags: line.tags.iter().map(|(key, value)| (key.as_str().into(), value.as_str().into())).collect(),
+        tenant: line.tenant.clone(),
+        key: line.key.clone(),
+        rule: line.rule.clone(),
+        tags: line.tags.iter().cloned().collect(),
     }
 }

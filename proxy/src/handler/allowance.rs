@@ -8,6 +8,7 @@ use router_core::charter::{BudgetEntry, LimitEntry, Party, Scope, WhenExhausted}
 use router_core::limit::{Measure, Permit, Refused};
 use router_core::{Candidate, Placement, decide};
 use smallvec::SmallVec;
+use smol_str::ToSmolStr;
 
 use super::Passage;
 use crate::account::Stopwatch;
@@ -168,16 +169,16 @@ impl Passage {
                 .snapshot
                 .tenants
                 .tenant(self.tenant)
-                .map(|tenant| tenant.name.clone())
+                .map(|tenant| (*tenant.name).into())
                 .unwrap_or_default(),
-            key: key.map(|key| key.hash.id().to_string().into()).unwrap_or_default(),
+            key: key.map(|key| key.hash.id().to_smolstr()).unwrap_or_default(),
             rule: self
                 .decision
                 .receipt
                 .rule
                 .filter(|rule| budgets.iter().any(|entry| entry.scope == Scope::Rule(*rule)))
                 .and_then(|rule| self.snapshot.rule(rule))
-                .map(|rule| rule.name.clone()),
+                .map(|rule| (*rule.name).into()),
             tags: tags
                 .iter()
                 .filter(|(key, _)| named(key))

@@ -3,23 +3,24 @@
 use std::io;
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 /// Who spends: what is needed to find the budgets again, whatever the policy makes of them after a restart.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Who {
     /// The tenant's name; empty where none are configured or it is not known any more.
-    #[serde(skip_serializing_if = "str::is_empty")]
-    pub tenant: Box<str>,
+    #[serde(skip_serializing_if = "SmolStr::is_empty")]
+    pub tenant: SmolStr,
     /// The name of the key; empty where none is needed.
-    #[serde(skip_serializing_if = "str::is_empty")]
-    pub key: Box<str>,
+    #[serde(skip_serializing_if = "SmolStr::is_empty")]
+    pub key: SmolStr,
     /// The rule that matched, where one with a budget did.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub rule: Option<Box<str>>,
+    pub rule: Option<SmolStr>,
     /// Those tags that have a budget.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub tags: Vec<(Box<str>, Box<str>)>,
+    pub tags: Vec<(SmolStr, SmolStr)>,
 }
 
 /// Times are milliseconds since 1970, amounts nano-dollars.
