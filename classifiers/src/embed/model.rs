@@ -57,7 +57,7 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// A sentence model in memory: about 60 MB with all-MiniLM-L6-v2, and one core while it works.
+/// A sentence model in memory: about 85 MB with all-MiniLM-L6-v2, and one core while it works.
 ///
 /// Measured with the 8-bit model of `scripts/fetch-models`: 1.2 ms for 20 tokens, 6 ms for 100, 18 ms for 250.
 pub struct SentenceModel {

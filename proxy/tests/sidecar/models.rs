@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::support::run;
+use crate::support::{Speech, run, until, world_with};
 
 /// The directory in `$XYNERGY_ROUTER_TEST_MODELS`, which must hold a model, or `target/models`, which may.
 fn models() -> Option<String> {
@@ -79,4 +79,31 @@ fn without_a_model_the_way_to_one_is_told() {
     let ended = run(&["eval", "cache", "--matcher", "fastembed", "--models", models, "--data", data], "");
     assert_eq!((ended.code, ended.stdout.as_str()), (1, ""));
     assert!(ended.stderr.contains(&format!("scripts/fetch-models {models}")), "{}", ended.stderr);
+}
+
+/// Near hits by the real model, which may take its time.
+fn with_the_model(base: String) -> String {
+    let models = models().map(|folder| std::path::absolute(folder).unwrap()).unwrap_or_default();
+    format!(
+        "{base}\n[cache]\nsemantic = true\nmatcher = \"fastembed\"\nmodels = {models:?}\nembed_deadline = \"60s\"\nshadow = 0.0\n"
+    )
+}
+
+#[tokio::test]
+async fn a_question_in_other_words_is_answered_and_a_trap_is_not() {
+    if models().is_none() {
+        return;
+    }
+    let world = world_with(with_the_model).await;
+    let client = &world.client;
+    let ask = |prompt: &'static str| async move {
+        client.ask(Speech::OpenAi, &Speech::OpenAi.body(prompt, json!({"temperature": 0}))).await
+    };
+    ask(OTHER_WORDS.0).await;
+    until(|| async { client.metric("cache_entries", &["tier=\"semantic\""]).await == 1.0 }).await;
+    let near = ask(OTHER_WORDS.1).await;
+    assert_eq!((near.cache(), near.header("x-router-cache-bound")), ("near", "prior"));
+    let trap = ask("Can coffee lower my blood pressure?").await;
+    assert_eq!((trap.cache(), trap.header("x-router-cache-vetoes")), ("miss", "antonyms"));
+    assert_eq!(client.metric("embeddings_total", &["result=\"ok\""]).await, 2.0);
 }
