@@ -10,7 +10,7 @@ use tokenizers::utils::parallelism::set_parallelism;
 
 use super::{EmbedError, Embedder, LoadError, ModelFiles, files, runtime};
 
-/// Tokens that a text may have, its two end marks included. What all-MiniLM-L6-v2 was trained with, and about 32 ms
+/// Tokens that a text may have, its two end marks included. What all-MiniLM-L6-v2 was made for, and about 21 ms
 /// of one core, which is already more than a request waits.
 pub const MOST_TOKENS: usize = 256;
 
@@ -59,7 +59,7 @@ impl fmt::Debug for Fingerprint {
 
 /// A sentence model in memory: about 85 MB with all-MiniLM-L6-v2, and one core while it works.
 ///
-/// Measured with the 8-bit model of `scripts/fetch-models`: 1.2 ms for 20 tokens, 6 ms for 100, 18 ms for 250.
+/// CPU time with the 8-bit model of `scripts/fetch-models`: 2 ms for 20 words, 8 ms for 100, 21 ms for 250.
 pub struct SentenceModel {
     model: TextEmbedding,
     /// The model's tokenizer without padding and cut, to count by.
