@@ -49,6 +49,8 @@ struct Docket {
     standing: Option<Standings>,
     /// Its place at the gate.
     place: Option<Place>,
+    /// Whether something may be asked on the side when the request is over, on behalf of whoever made it.
+    sequel: bool,
     /// Attempts whose answers are still being counted: its line waits for them.
     counting: u32,
     /// The request has ended.
@@ -119,6 +121,11 @@ impl Account {
         }
     }
 
+    /// Keeps in mind who asked when the request is over: something may be asked on the side then.
+    pub fn expect_sequel(&self) {
+        self.docket().sequel = true;
+    }
+
     /// Begins its line as that of another one's errand: the same caller, nothing spent yet.
     pub fn enter_for(&self, other: &Self, purpose: CacheResult) {
         let Some(entry) = other.docket().entry.clone() else { return };
@@ -178,6 +185,10 @@ impl Account {
     fn enter_line(&self, mut docket: MutexGuard<'_, Docket>) {
         if docket.ended && docket.counting == 0 {
             let entry = docket.entry.take();
+            if docket.sequel {
+                docket.entry.clone_from(&entry);
+                docket.ended = false;
+            }
             drop(docket);
             if let Some(entry) = entry {
                 self.books.enter(entry);

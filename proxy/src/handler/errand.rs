@@ -1,17 +1,17 @@
 //! What the cache asks on the side: the same request again, to renew a stale answer or to check one that was served, and a model's
 //! opinion of two answers. No caller waits for an errand; it is paid for by whoever caused it, within the same budgets.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Request};
 use http_body_util::{BodyExt, Limited};
-use router_core::Digest;
-use std::sync::Arc;
+use router_core::{Candidate, Digest, Endpoint};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::Passage;
+use super::{Passage, Trial};
 use crate::account::{Account, Stopwatch};
 use crate::ledger::CacheResult;
 
@@ -46,18 +46,13 @@ impl Passage {
 
 impl Errand {
     /// With an answer to be compared with a stored one.
-    pub(super) fn on_trial(mut self, trial: super::trial::Trial) -> Self {
+    pub(super) fn on_trial(mut self, trial: Trial) -> Self {
         self.passage.trial = Some(Arc::new(trial));
         self
     }
 
     /// With another body for one model alone; `None` where that is no request.
-    pub(super) fn to(
-        mut self,
-        endpoint: router_core::Endpoint,
-        body: Bytes,
-        candidate: router_core::Candidate,
-    ) -> Option<Self> {
+    pub(super) fn to(mut self, endpoint: Endpoint, body: Bytes, candidate: Candidate) -> Option<Self> {
         let digest = Digest::read(endpoint, &body, &self.passage.app.state.fingerprint_key).ok()?;
         let passage = &mut self.passage;
         passage.head = bare_head()?;

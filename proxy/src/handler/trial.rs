@@ -52,6 +52,7 @@ struct Judge {
 impl Passage {
     /// Puts a candidate on trial: the request's answer, when it is here, will be compared with it.
     pub(super) fn trial(&self, kind: Kind, near: Near, stored: Arc<Stored>) -> Trial {
+        self.account.expect_sequel();
         Trial { kind, near, stored, origin: Box::new(self.clone()), taken: AtomicBool::new(false) }
     }
 }

@@ -3,6 +3,7 @@
 use router_classifiers::embed::{EmbedError, Embedder, Fingerprint};
 use serde_json::json;
 
+use crate::records::{keeping, lines};
 use crate::support::{DIALECTS, Plan, Speech, World, merged, until, world, world_with};
 
 fn semantic(base: String) -> String {
@@ -342,4 +343,41 @@ async fn a_thousand_at_once_get_their_own_answers() {
         assert!(ways.iter().any(own), "{thing}: {}", reply.text());
     }
     assert!(world.calls() <= 12, "{} calls for twelve wordings", world.calls());
+}
+
+#[tokio::test]
+async fn what_is_asked_on_the_side_has_lines_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = Plan {
+        policy: |base| labelled(base.replace("\"external\"", "\"internal\"")) + "judge = \"big\"\n",
+        upstream: |builder| builder.says("big", "YES"),
+        settings: keeping(&folder),
+    };
+    let world = plan.start().await;
+    until_standing(&world, "measured").await;
+    let made = async |purpose: &str| {
+        let purpose = format!("purpose=\"{purpose}\"");
+        world.client.metric("errands_total", &[&purpose, "result=\"made\""]).await
+    };
+    let (shadows, judged) = (made("shadow").await, made("judge").await);
+    let asked = world.client.outcomes("ok").await;
+    let cost = world.client.metric("cost_usd_total", &[]).await;
+    let baseline = world.client.metric("baseline_cost_usd_total", &[]).await;
+    world.sidecar.drain().await;
+    let lines = lines(&folder.path().join("ledger"));
+    let of = |cache: &str| lines.iter().filter(|line| line["cache"] == cache).count() as f64;
+    assert_eq!((of("shadow"), of("judge")), (shadows, judged));
+    assert_eq!(lines.len() as f64, asked + shadows + judged);
+    let sum = |field: &str| lines.iter().filter_map(|line| line[field].as_f64()).sum::<f64>();
+    assert!((sum("cost_usd") - cost).abs() < 1e-9, "{} {cost}", sum("cost_usd"));
+    assert!((sum("baseline_usd") - baseline).abs() < 1e-9, "errands have no baseline");
+    let receipts: std::collections::BTreeSet<&str> = lines
+        .iter()
+        .filter(|line| line["cache"] != "judge" && line["cache"] != "shadow")
+        .filter_map(|line| line["receipt"].as_str())
+        .collect();
+    assert!(
+        lines.iter().all(|line| receipts.contains(line["receipt"].as_str().unwrap())),
+        "each names its cause"
+    );
 }
