@@ -27,7 +27,8 @@ struct Runner<'f> {
 }
 
 impl Runner<'_> {
-    fn is_outrun(&self) {
+    /// Tells it that the other one was faster.
+    fn lose(&self) {
         self.outrun.store(true, Ordering::Release);
     }
 }
@@ -131,9 +132,9 @@ async fn race(mut first: Runner<'_>, mut second: Runner<'_>) -> Raced {
     };
     if matches!(tried, Tried::Answered(_)) {
         if is_first {
-            second.is_outrun()
+            second.lose()
         } else {
-            first.is_outrun()
+            first.lose()
         }
         return Raced { tried, result: if is_first { "lost" } else { "won" }, first_failed: false };
     }
