@@ -396,7 +396,7 @@ async fn purge(world: &World, what: Value) -> u64 {
 
 #[tokio::test]
 async fn what_is_purged_is_asked_anew() {
-    let policy = |base| format!("{base}\n[cache]\nsemantic = true\n");
+    let policy = |base| format!("{base}\n[cache]\nsemantic = true\nshadow = 0.0\n");
     let world = world_with(policy).await;
     let client = &world.client;
     let fill = async || {
@@ -437,7 +437,7 @@ async fn what_is_purged_is_asked_anew() {
 
 #[tokio::test]
 async fn a_warm_cache_answers_at_once() {
-    let world = world_with(|base| format!("{base}\n[cache]\nsemantic = true\n")).await;
+    let world = world_with(|base| format!("{base}\n[cache]\nsemantic = true\nshadow = 0.0\n")).await;
     let answer = json!({"id": "c", "object": "chat.completion", "created": 1, "model": "small", "usage": {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4},
         "choices": [{"index": 0, "message": {"role": "assistant", "content": "Paris."}, "finish_reason": "stop"}]});
     let question = exact(Speech::OpenAi, "What is the capital of France?", json!({}));

@@ -33,7 +33,7 @@ async fn a_thousand_callers_leave_in_mid_stream() {
     // Neither connections nor tasks nor places remain: nothing reads for a caller who has gone.
     within(world.inside.wait_for(|stats| stats.connections_open == 0)).await;
     let app = world.sidecar.app();
-    until(|| async { app.metrics.in_flight.get() == 0 && tasks() <= before }).await;
+    until(|| async { app.metrics.traffic.in_flight.get() == 0 && tasks() <= before }).await;
     assert_eq!(app.flights.count(), 0);
     let providers = world.client.admin(http::Method::GET, "/providers", "").await.json();
     for provider in providers["providers"].as_array().or(providers.as_array()).unwrap() {

@@ -7,7 +7,8 @@ use crate::records::{keeping, lines};
 use crate::support::{DIALECTS, Plan, Speech, World, merged, until, world, world_with};
 
 fn semantic(base: String) -> String {
-    format!("{base}\n[cache]\nsemantic = true\nembed_deadline = \"60s\"\n")
+    // Nothing is asked on the side by chance.
+    format!("{base}\n[cache]\nsemantic = true\nembed_deadline = \"60s\"\nshadow = 0.0\n")
 }
 
 fn ask(speech: Speech, prompt: &str) -> serde_json::Value {
@@ -95,7 +96,11 @@ async fn a_bad_answer_is_not_served_again() {
 
 /// Pairs of a question and the same in other words, as many as are wanted.
 fn pairs() -> impl Iterator<Item = (String, String)> {
-    let things = ["password", "router", "printer", "keyboard", "camera", "calendar", "backpack", "bicycle"];
+    let things = [
+        "password", "router", "printer", "keyboard", "camera", "calendar", "backpack", "bicycle", "kettle",
+        "lamp", "mirror", "carpet", "window", "drawer", "balcony", "garage", "piano", "tent", "ladder",
+        "helmet",
+    ];
     let acts = ["reset", "clean", "paint", "repair", "sell", "measure", "describe", "store", "pack", "weigh"];
     acts.into_iter().flat_map(move |act| {
         things.map(|thing| (format!("How do I {act} my {thing}?"), format!("how to {act} a {thing}")))
@@ -125,7 +130,7 @@ fn errands_under_way(world: &World) -> usize {
 
 /// Every fifth candidate is labelled, and every second answer may be wrong.
 fn labelled(base: String) -> String {
-    semantic(base) + "shadow = 0.2\nmax_false_hit_rate = 0.5\n"
+    semantic(base).replace("shadow = 0.0", "shadow = 0.2") + "max_false_hit_rate = 0.5\n"
 }
 
 #[tokio::test]
@@ -147,7 +152,7 @@ async fn right_answers_earn_a_promise() {
 #[tokio::test]
 async fn wrong_answers_turn_near_hits_off() {
     // Each question has another answer, so every label is wrong.
-    let world = world_with(|base| semantic(base) + "shadow = 0.2\n").await;
+    let world = world_with(|base| semantic(base).replace("shadow = 0.0", "shadow = 0.2")).await;
     let requests = world.client.outcomes("ok").await;
     assert_eq!(requests, 0.0);
     until_standing(&world, "off").await;
@@ -324,7 +329,7 @@ async fn a_question_too_long_for_the_model_is_never_near() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_at_once_get_their_own_answers() {
-    let world = world_with(|base| semantic(base) + "shadow = 0.0\n").await;
+    let world = world_with(semantic).await;
     let ways = ["How do I clean my {}?", "how to clean a {}", "what is the best way to clean my {}"];
     let things = ["printer", "camera", "bicycle", "router"];
     let mut under_way = tokio::task::JoinSet::new();

@@ -25,7 +25,7 @@ async fn a_thousand_equal_requests_are_one_call() {
         });
         let asking: Vec<_> = asking.collect();
         // Everybody has asked before the answer begins.
-        until(|| async { world.sidecar.app().metrics.in_flight.get() == 1000 }).await;
+        until(|| async { world.sidecar.app().metrics.traffic.in_flight.get() == 1000 }).await;
         gate.open();
         let mut shared = 0;
         let mut first = None;
