@@ -70,7 +70,7 @@ impl Account {
         logged: Option<HeaderValue>,
         books: &Arc<Books>,
     ) -> Self {
-        metrics.in_flight.inc();
+        metrics.traffic.in_flight.inc();
         let mut account = Self::blank(metrics, endpoint, arrived, books);
         account.logged = logged;
         account
@@ -250,7 +250,7 @@ impl Account {
         }
         let elapsed = self.arrived.elapsed();
         if !self.errand {
-            self.metrics.in_flight.dec();
+            self.metrics.traffic.in_flight.dec();
             self.metrics.finished(self.endpoint, self.tenant(), outcome, elapsed);
         }
         self.leave(outcome, elapsed);

@@ -83,7 +83,7 @@ impl App {
         if self.drain.has_begun() {
             return Err(Refusal::Draining);
         }
-        if self.metrics.in_flight.get() > self.max_in_flight {
+        if self.metrics.traffic.in_flight.get() > self.max_in_flight {
             return Err(Refusal::Overloaded);
         }
         if !self.books.admit() {

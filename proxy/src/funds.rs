@@ -70,7 +70,7 @@ impl Funds {
     pub fn settle(mut self, actual: Usd, metrics: &Metrics) {
         let (firm, lenient) = (std::mem::take(&mut self.firm), std::mem::take(&mut self.lenient));
         for alert in firm.settle(actual).into_iter().chain(lenient.settle(actual)) {
-            metrics.budget_alerts.with_label_values(&[&alert.budget]).inc();
+            metrics.money.budget_alerts.with_label_values(&[&alert.budget]).inc();
             self.books.announce(&alert);
         }
         self.close(actual);

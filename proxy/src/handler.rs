@@ -335,10 +335,10 @@ fn count_decision(app: &App, snapshot: &Snapshot, decision: &Decision) {
     let Receipt { rule, band, assessment, .. } = &decision.receipt;
     let rule = rule.and_then(|rule| snapshot.rule(rule)).map_or("", |rule| &rule.name);
     let placement = decision.candidates.first().map_or("none", |candidate| candidate.placement.as_str());
-    app.metrics.decisions.with_label_values(&[rule, band.as_str(), placement]).inc();
-    app.metrics.complexity.observe(assessment.complexity().into());
+    app.metrics.traffic.decisions.with_label_values(&[rule, band.as_str(), placement]).inc();
+    app.metrics.traffic.complexity.observe(assessment.complexity().into());
     if assessment.domain == Domain::Outside {
-        app.metrics.out_of_domain.inc();
+        app.metrics.traffic.out_of_domain.inc();
     }
 }
 
@@ -372,7 +372,7 @@ impl Passage {
 
     /// An internal answer was not good enough: an outcome to learn from.
     fn note_escalation(&self, candidate: &Candidate) {
-        self.app.metrics.escalations.inc();
+        self.app.metrics.upstream.escalations.inc();
         if let (Ok(id), Some(answer)) = (self.id.to_str(), self.answered_by(candidate.model, None)) {
             self.app.outcomes.record(Outcome::new(id, &answer, Source::Escalation, 0.0));
         }

@@ -129,7 +129,7 @@ impl Job {
         let (usage, _) = self.reading.tokens_by(prompt, seen);
         if let Some(due) = self.due.take() {
             due.pay(&usage, true);
-            self.metrics.recounts.with_label_values(&["counted"]).inc();
+            self.metrics.money.recounts.with_label_values(&["counted"]).inc();
         }
     }
 
@@ -151,7 +151,7 @@ impl Drop for Job {
         if let Some(due) = self.due.take() {
             let (usage, _) = self.reading.tokens(due.prompt_tokens());
             due.pay(&usage, true);
-            self.metrics.recounts.with_label_values(&["skipped"]).inc();
+            self.metrics.money.recounts.with_label_values(&["skipped"]).inc();
         }
     }
 }

@@ -34,7 +34,7 @@ pub fn report(app: &App, by: &'static str, result: &Result<Reloaded, Vec<Diagnos
             adopt(app);
         }
         Err(errors) => {
-            app.metrics.reload_successful.set(0);
+            app.metrics.policy.reload_successful.set(0);
             app.books.note(by, What::ReloadRefused { errors: errors.len() as u64 });
             for error in errors {
                 tracing::error!(event = "policy_refused", by, error = %error);
@@ -62,10 +62,10 @@ pub fn adopt(app: &App) {
     if let Err(error) = app.outcomes.log_to(outcome_log(&snapshot)) {
         tracing::error!(event = "outcome_log_unavailable", error = %error);
     }
-    app.metrics.reload_successful.set(1);
-    app.metrics.policy_generation.set(snapshot.generation() as i64);
+    app.metrics.policy.reload_successful.set(1);
+    app.metrics.policy.generation.set(snapshot.generation() as i64);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    app.metrics.reload_timestamp.set(now.as_secs_f64());
+    app.metrics.policy.reload_timestamp.set(now.as_secs_f64());
 }
 
 fn outcome_log(snapshot: &Snapshot) -> Option<Place> {

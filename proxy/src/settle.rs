@@ -94,7 +94,7 @@ impl Bill {
         let cost = self.pricing().0.cost(usage);
         metrics.charge(&Charge { tenant, provider, model, usage: *usage, cost });
         if state == CostState::Ceiling {
-            metrics.unpriced.with_label_values(&[model]).inc();
+            metrics.money.unpriced.with_label_values(&[model]).inc();
         }
         cost
     }
@@ -265,7 +265,7 @@ impl Settlement {
     pub fn keep_pace(&mut self, text_bytes: u64) -> Result<(), UpstreamFault> {
         let Some(funds) = &mut self.funds else { return Ok(()) };
         funds.keep_pace(text_bytes).map_err(|exhausted| {
-            self.metrics.budget_denials.with_label_values(&[&exhausted.budget]).inc();
+            self.metrics.money.budget_denials.with_label_values(&[&exhausted.budget]).inc();
             UpstreamFault::Unaffordable
         })
     }
@@ -277,7 +277,7 @@ impl Settlement {
         let (usage, estimated) = reading.tokens(self.bill.prompt_tokens);
         if estimated {
             let (provider, model) = self.bill.names();
-            self.metrics.usage_estimated.with_label_values(&[provider, model]).inc();
+            self.metrics.money.usage_estimated.with_label_values(&[provider, model]).inc();
         }
         let tokens = usage.prompt().saturating_add(usage.completion());
         let cost = self.bill.pricing().0.cost(&usage);
@@ -338,7 +338,11 @@ impl Settlement {
         }
         let elapsed = self.sent.elapsed();
         let (provider, model) = self.bill.names();
-        self.metrics.first_token.with_label_values(&[provider, model]).observe(elapsed.as_secs_f64());
+        self.metrics
+            .upstream
+            .first_token
+            .with_label_values(&[provider, model])
+            .observe(elapsed.as_secs_f64());
     }
 
     /// The answer is complete. Returns its cost, where it has a price.
@@ -378,14 +382,14 @@ impl Settlement {
     /// The stream broke off: what was seen of it is charged.
     pub fn truncate(&mut self, label: &'static str, reading: &Reading) {
         self.record(Outcome::Failure { retry_after: None }, label);
-        self.metrics.streams_truncated.with_label_values(&["upstream"]).inc();
+        self.metrics.upstream.streams_truncated.with_label_values(&["upstream"]).inc();
         self.charge(reading, Part::Served);
     }
 
     /// The caller of a stream has gone: what was seen is charged.
     pub fn abandon(&mut self, reading: &Reading) {
         if self.answering && !self.outrun.load(Ordering::Acquire) {
-            self.metrics.streams_truncated.with_label_values(&["client"]).inc();
+            self.metrics.upstream.streams_truncated.with_label_values(&["client"]).inc();
         }
         self.leave(reading);
     }
@@ -413,7 +417,7 @@ impl Settlement {
     fn record(&mut self, settled: impl Into<Settled>, label: &'static str) {
         let Some(attempt) = self.attempt.take() else { return };
         let (provider, model) = self.bill.names();
-        self.metrics.upstream_requests.with_label_values(&[provider, model, label]).inc();
+        self.metrics.upstream.requests.with_label_values(&[provider, model, label]).inc();
         attempt.record(settled, Instant::now());
         self.label = label;
     }

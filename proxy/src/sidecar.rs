@@ -183,7 +183,7 @@ impl Sidecar {
     /// Drains: not ready, no new requests, open ones to their end or the deadline. Says whether all ended.
     pub async fn drain(self) -> bool {
         self.app.drain.begin();
-        tracing::info!(event = "draining", in_flight = self.app.metrics.in_flight.get());
+        tracing::info!(event = "draining", in_flight = self.app.metrics.traffic.in_flight.get());
         let finished = self.app.drain.finished(self.app.drain_deadline).await;
         tracing::info!(event = "drained", complete = finished);
         for task in &self.tasks {

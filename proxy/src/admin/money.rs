@@ -17,18 +17,21 @@ pub(super) fn observe(app: &App) {
     let (snapshot, now) = (app.snapshot(), SystemTime::now());
     let metrics = &app.metrics;
     // What the policy does not name any more is gone.
-    for family in
-        [&metrics.budget_spent, &metrics.budget_reserved, &metrics.budget_limit, &metrics.key_expiry]
-    {
+    for family in [
+        &metrics.money.budget_spent,
+        &metrics.money.budget_reserved,
+        &metrics.money.budget_limit,
+        &metrics.money.key_expiry,
+    ] {
         family.reset();
     }
     for entry in snapshot.charter.budgets().iter().take(MAX_BUDGETS) {
         let balance = entry.budget.balance(&entry.terms, now);
         let name = [&*entry.terms.name];
-        metrics.budget_spent.with_label_values(&name).set(balance.spent.dollars());
-        metrics.budget_reserved.with_label_values(&name).set(balance.reserved.dollars());
+        metrics.money.budget_spent.with_label_values(&name).set(balance.spent.dollars());
+        metrics.money.budget_reserved.with_label_values(&name).set(balance.reserved.dollars());
         if entry.terms.limit != Usd::MAX {
-            metrics.budget_limit.with_label_values(&name).set(entry.terms.limit.dollars());
+            metrics.money.budget_limit.with_label_values(&name).set(entry.terms.limit.dollars());
         }
     }
     let mut expiring: Vec<_> = snapshot.tenants.keys().expiries(now).collect();
@@ -37,11 +40,15 @@ pub(super) fn observe(app: &App) {
         let tenant = snapshot.tenants.tenant(key.tenant).map_or("", |tenant| &tenant.name);
         let expires = key.expires.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
         let labels = [tenant, &key.hash.id().to_string()];
-        metrics.key_expiry.with_label_values(&labels).set(expires.as_secs_f64());
+        metrics.money.key_expiry.with_label_values(&labels).set(expires.as_secs_f64());
     }
     let [ledger, audit] = app.books.counts().dropped;
     for (kind, dropped) in [("ledger", ledger), ("audit", audit)] {
-        metrics.records_dropped.with_label_values(&[kind]).set(i64::try_from(dropped).unwrap_or(i64::MAX));
+        metrics
+            .money
+            .records_dropped
+            .with_label_values(&[kind])
+            .set(i64::try_from(dropped).unwrap_or(i64::MAX));
     }
-    metrics.queued.set(i64::try_from(app.gate.waiting()).unwrap_or(i64::MAX));
+    metrics.traffic.queued.set(i64::try_from(app.gate.waiting()).unwrap_or(i64::MAX));
 }

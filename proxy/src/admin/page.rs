@@ -23,7 +23,7 @@ pub(super) fn render(app: &App) -> String {
          <table><tr><th>model<th>provider<th>placement<th>breaker<th>health<th>first token<th>in flight</tr>",
         if app.drain.has_begun() { "<b class=bad>draining</b>" } else { "<b class=ok>ready</b>" },
         snapshot.generation(),
-        app.metrics.in_flight.get(),
+        app.metrics.traffic.in_flight.get(),
         app.state.cache.entries(),
         app.state.cache.bytes() / 1024,
     );

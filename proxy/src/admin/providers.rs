@@ -82,18 +82,18 @@ pub(super) fn observe(app: &App, now: Instant) {
     each(app, |model, provider, state| {
         let labels = [&*provider.name, &*model.name];
         let view = state.health.view(&provider.health, now);
-        app.metrics.breaker_state.with_label_values(&labels).set(view.phase.gauge().into());
-        app.metrics.health_score.with_label_values(&labels).set(view.score.into());
-        app.metrics.success_ratio.with_label_values(&labels).set(view.success_rate.into());
-        app.metrics.attempts_in_flight.with_label_values(&labels).set(view.in_flight.into());
+        app.metrics.upstream.breaker_state.with_label_values(&labels).set(view.phase.gauge().into());
+        app.metrics.upstream.health_score.with_label_values(&labels).set(view.score.into());
+        app.metrics.upstream.success_ratio.with_label_values(&labels).set(view.success_rate.into());
+        app.metrics.upstream.attempts_in_flight.with_label_values(&labels).set(view.in_flight.into());
         if let Some(time) = view.first_token {
-            app.metrics.first_token_estimate.with_label_values(&labels).set(time.as_secs_f64());
+            app.metrics.upstream.first_token_estimate.with_label_values(&labels).set(time.as_secs_f64());
         }
     });
     super::money::observe(app);
     app.state.cache.settle();
-    app.metrics.cache_entries.with_label_values(&["exact"]).set(app.state.cache.entries() as i64);
-    app.metrics.cache_bytes.with_label_values(&["exact"]).set(app.state.cache.bytes() as i64);
+    app.metrics.cache.entries.with_label_values(&["exact"]).set(app.state.cache.entries() as i64);
+    app.metrics.cache.bytes.with_label_values(&["exact"]).set(app.state.cache.bytes() as i64);
     observe_near(app);
 }
 
@@ -101,26 +101,31 @@ pub(super) fn observe(app: &App, now: Instant) {
 fn observe_near(app: &App) {
     let (near, metrics) = (app.state.cache.near(), &app.metrics);
     let size = near.size();
-    metrics.cache_entries.with_label_values(&["semantic"]).set(size.entries as i64);
-    metrics.cache_bytes.with_label_values(&["semantic"]).set(size.bytes as i64);
+    metrics.cache.entries.with_label_values(&["semantic"]).set(size.entries as i64);
+    metrics.cache.bytes.with_label_values(&["semantic"]).set(size.bytes as i64);
     let serving = app.sentences.status().matcher;
     for matcher in ["builtin", "fastembed", "off"] {
-        metrics.near_matcher.with_label_values(&[matcher]).set((matcher == serving).into());
+        metrics.cache.near_matcher.with_label_values(&[matcher]).set((matcher == serving).into());
     }
     for kind in [Kind::BuiltIn, Kind::Embedded] {
         let account = near.promise(kind).account();
         for standing in Standing::ALL {
             let labels = [kind.name(), standing.name()];
-            metrics.near_standing.with_label_values(&labels).set((account.terms.standing == standing).into());
+            metrics
+                .cache
+                .near_standing
+                .with_label_values(&labels)
+                .set((account.terms.standing == standing).into());
         }
         let matcher = [kind.name()];
         // No score reaches 2.
         metrics
+            .cache
             .near_threshold
             .with_label_values(&matcher)
             .set(account.terms.threshold.map_or(2.0, f64::from));
-        metrics.near_wrong_limit.with_label_values(&matcher).set(account.wrong_share_limit);
-        metrics.near_labels.with_label_values(&matcher).set(account.labels as i64);
+        metrics.cache.near_wrong_limit.with_label_values(&matcher).set(account.wrong_share_limit);
+        metrics.cache.near_labels.with_label_values(&matcher).set(account.labels as i64);
     }
 }
 

@@ -105,7 +105,7 @@ impl Report {
             placement: Placement { internal, external, none: replies.len() - internal - external },
             overhead_us: Overhead { p50: quantile(&overheads, 0.5), p99: quantile(&overheads, 0.99) },
             chaos: None,
-            refused_traps: metrics.cache_lookups.with_label_values(&["semantic", "vetoed"]).get(),
+            refused_traps: metrics.cache.lookups.with_label_values(&["semantic", "vetoed"]).get(),
             latency: Latency {
                 cached: median(replies.iter().filter(|reply| !asked(reply))),
                 asked: median(replies.iter().filter(|reply| asked(reply))),

@@ -93,7 +93,7 @@ impl Passage {
         if let Some(entry) = entry {
             self.account.stand(entry.limiter.standing(&entry.limit, now));
         }
-        self.app.metrics.rate_limited.with_label_values(&[quota]).inc();
+        self.app.metrics.money.rate_limited.with_label_values(&[quota]).inc();
         let what = match (refused.measure, refused.retry_after) {
             (_, None) => "the request is larger than all of it",
             (Measure::Requests, _) => "too many requests",
@@ -188,7 +188,7 @@ impl Passage {
     }
 
     fn exhausted(&self, entries: &[&BudgetEntry], exhausted: Exhausted) -> Broke {
-        self.app.metrics.budget_denials.with_label_values(&[&exhausted.budget]).inc();
+        self.app.metrics.money.budget_denials.with_label_values(&[&exhausted.budget]).inc();
         if exhausted.first {
             self.app.books.stop(&exhausted, &self.snapshot);
         }

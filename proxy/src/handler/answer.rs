@@ -205,7 +205,7 @@ impl Passage {
         respond::effort(headers, cache, attempts, cost, own);
         respond::vetoes(headers, self.vetoes);
         if !self.account.is_errand() {
-            self.app.metrics.overhead.with_label_values(&[path]).observe(own.as_secs_f64());
+            self.app.metrics.traffic.overhead.with_label_values(&[path]).observe(own.as_secs_f64());
         }
         response
     }

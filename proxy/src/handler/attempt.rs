@@ -242,7 +242,7 @@ impl Passage {
             watch.wait(tokio::time::sleep(wait)).await;
         }
         let claim = self.next(course)?;
-        self.app.metrics.retries.inc();
+        self.app.metrics.upstream.retries.inc();
         Some(claim)
     }
 

@@ -33,12 +33,12 @@ impl Passage {
         let place = Arc::clone(&self.app.errands).try_acquire_owned().ok();
         let place = place.filter(|_| !self.app.drain.has_begun());
         let Some(place) = place else {
-            self.app.metrics.errands.with_label_values(&[purpose.name(), "skipped"]).inc();
+            self.app.metrics.cache.errands.with_label_values(&[purpose.name(), "skipped"]).inc();
             return None;
         };
         let account = Arc::new(Account::errand(&self.app.metrics, self.account.tenant(), &self.app.books));
         account.enter_for(&self.account, purpose);
-        self.app.metrics.errands.with_label_values(&[purpose.name(), "made"]).inc();
+        self.app.metrics.cache.errands.with_label_values(&[purpose.name(), "made"]).inc();
         let passage = Self { account, id: self.app.new_request_id(), trial: None, ..self.clone() };
         Some(Errand { passage, _place: place })
     }

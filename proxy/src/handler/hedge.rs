@@ -79,7 +79,7 @@ impl Passage {
         let mut clock = before.having_waited(began.elapsed());
         let second = Runner { attempt: boxed(self.attempt(second, forwarded, &mut clock)), outrun };
         let Raced { tried, result, first_failed } = race(first, second).await;
-        self.app.metrics.hedges.with_label_values(&[result]).inc();
+        self.app.metrics.upstream.hedges.with_label_values(&[result]).inc();
         if !first_failed {
             settle(&hedging, observed, began, &tried);
         }

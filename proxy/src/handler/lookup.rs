@@ -51,7 +51,7 @@ impl Passage {
     }
 
     fn count_lookup(&self, tier: &str, result: &str) {
-        self.app.metrics.cache_lookups.with_label_values(&[tier, result]).inc();
+        self.app.metrics.cache.lookups.with_label_values(&[tier, result]).inc();
     }
 
     /// As [`look_up`](Self::look_up) a moment ago, for what has come in since; not counted as another look.
@@ -94,7 +94,7 @@ impl Passage {
             self.count_lookup("semantic", "miss");
             return None;
         }
-        let embeddings = |result| self.app.metrics.embeddings.with_label_values(&[result]).inc();
+        let embeddings = |result| self.app.metrics.cache.embeddings.with_label_values(&[result]).inc();
         let vector = match meaning.vector(self.snapshot.cache.embed_deadline).await {
             Ok(vector) => vector,
             Err(NoVector(why)) => {
@@ -126,7 +126,7 @@ impl Passage {
     fn note_vetoes(&mut self, vetoes: Vetoes) {
         self.vetoes = vetoes;
         for guard in vetoes.iter() {
-            self.app.metrics.cache_vetoes.with_label_values(&[guard.name()]).inc();
+            self.app.metrics.cache.vetoes.with_label_values(&[guard.name()]).inc();
         }
     }
 
@@ -204,7 +204,7 @@ impl Passage {
         if let Similarity::Near { score, standing, .. } = similarity {
             respond::near(headers, score, standing);
         }
-        self.app.metrics.overhead.with_label_values(&[label]).observe(own.as_secs_f64());
+        self.app.metrics.traffic.overhead.with_label_values(&[label]).observe(own.as_secs_f64());
         self.account.close("ok");
         response
     }

@@ -93,8 +93,8 @@ impl Passage {
         if let Some(watch) = follower {
             let own = watch.own();
             respond::effort(response.headers_mut(), "shared", 0, Some(Usd::ZERO), own);
-            self.app.metrics.cache_lookups.with_label_values(&["exact", "shared"]).inc();
-            self.app.metrics.overhead.with_label_values(&["hit"]).observe(own.as_secs_f64());
+            self.app.metrics.cache.lookups.with_label_values(&["exact", "shared"]).inc();
+            self.app.metrics.traffic.overhead.with_label_values(&["hit"]).observe(own.as_secs_f64());
         }
         response
     }

@@ -86,7 +86,7 @@ impl Trial {
     }
 
     fn count(&self, verdict: &str) {
-        self.origin.app.metrics.cache_labels.with_label_values(&[self.kind.name(), verdict]).inc();
+        self.origin.app.metrics.cache.labels.with_label_values(&[self.kind.name(), verdict]).inc();
     }
 
     /// What the label changes.

@@ -79,7 +79,7 @@ impl Account {
         }
         let count = |wanted: &dyn Fn(&Reply) -> bool| storm.iter().filter(|reply| wanted(reply)).count();
         let metrics = &sidecar.app().metrics;
-        let hedges = |result| metrics.hedges.with_label_values(&[result]).get();
+        let hedges = |result| metrics.upstream.hedges.with_label_values(&[result]).get();
         Self {
             seconds: (damage.lasted.as_secs_f64() * 10.0).round() / 10.0,
             faults: damage.faults,
@@ -89,9 +89,9 @@ impl Account {
             errors,
             noticed_during,
             silent_truncations: count(&|reply| reply.ending == Ending::Silent),
-            retries: metrics.retries.get(),
+            retries: metrics.upstream.retries.get(),
             hedges: Hedges { won: hedges("won"), lost: hedges("lost"), failed: hedges("failed") },
-            escalations: metrics.escalations.get(),
+            escalations: metrics.upstream.escalations.get(),
             breaker_openings: damage.openings,
             first_token_ms: Compared { calm: Quantiles::of(calm), storm: Quantiles::of(storm) },
         }
