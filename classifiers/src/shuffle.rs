@@ -40,6 +40,12 @@ pub(crate) fn folds(order: &[usize], folds: usize) -> Vec<Vec<usize>> {
     (0..folds).map(|fold| order[fold * n / folds..(fold + 1) * n / folds].to_vec()).collect()
 }
 
+/// The rows of all folds but one.
+pub(crate) fn all_but(folds: &[Vec<usize>], left_out: usize) -> Vec<usize> {
+    let others = folds.iter().enumerate().filter(|(at, _)| *at != left_out);
+    others.flat_map(|(_, rows)| rows).copied().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

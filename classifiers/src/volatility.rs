@@ -14,12 +14,11 @@ pub mod train;
 use std::fmt;
 use std::time::Duration;
 
-use crate::learned::features::{HALF, norm};
+use crate::learned::features::{HALF, Visit, norm};
 use crate::learned::gate::{Form, Reading};
 use crate::text::{self, Word};
 use crate::weights::ArtifactError;
 use artifact::Artifact;
-use features::Visit;
 
 /// The shipped weights. Provenance, licence and the training command: `classifiers/weights/README.md`.
 static SHIPPED: &[u8] = include_bytes!("../weights/volatility-v1.bin");

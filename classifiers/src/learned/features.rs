@@ -61,6 +61,25 @@ pub(crate) trait Visit {
     fn word(&mut self, bucket: usize);
 }
 
+/// The features of one text in lists, for training.
+#[derive(Default)]
+pub(crate) struct Collected {
+    /// Buckets and values.
+    pub(crate) grams: Vec<(usize, i32)>,
+    /// The gate's buckets, repeated ones included.
+    pub(crate) words: Vec<u16>,
+}
+
+impl Visit for Collected {
+    fn gram(&mut self, bucket: usize, halves: i32) {
+        self.grams.push((bucket, halves));
+    }
+
+    fn word(&mut self, bucket: usize) {
+        self.words.push(bucket as u16);
+    }
+}
+
 impl<V: Visit> Visit for &mut V {
     fn gram(&mut self, bucket: usize, halves: i32) {
         (**self).gram(bucket, halves);

@@ -187,13 +187,7 @@ impl Part {
         let folds = shuffle::folds(rows, FOLDS);
         let mut held_out = Vec::with_capacity(rows.len());
         for (at, fold) in folds.iter().enumerate() {
-            let rest: Vec<usize> = folds
-                .iter()
-                .enumerate()
-                .filter(|(other, _)| *other != at)
-                .flat_map(|(_, rows)| rows)
-                .copied()
-                .collect();
+            let rest: Vec<usize> = shuffle::all_but(&folds, at);
             let part = Self::raw(samples, &rest, background);
             held_out.extend(fold.iter().map(|&row| part.evidence_of(&samples[row])));
         }

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::artifact::Artifact;
 use super::calibrate::Curve;
-use super::features::{self, BUCKETS, HALF, STRUCTURE, Visit, norm};
+use super::features::{self, BUCKETS, Collected, HALF, STRUCTURE, norm};
 use super::gate::background::Background;
 use super::gate::{Form, Gate, Sample};
 use super::ridge::{self, Head, Matrix};
@@ -155,13 +155,7 @@ impl Corpus {
     fn held_out(&self, folds: &[Vec<usize>]) -> Result<Vec<(usize, f64)>, TrainError> {
         let mut scores = Vec::new();
         for (at, fold) in folds.iter().enumerate() {
-            let mut rest: Vec<usize> = folds
-                .iter()
-                .enumerate()
-                .filter(|(other, _)| *other != at)
-                .flat_map(|(_, rows)| rows)
-                .copied()
-                .collect();
+            let mut rest: Vec<usize> = shuffle::all_but(folds, at);
             rest.sort_unstable();
             let head = self.head(&rest)?;
             scores.extend(fold.iter().map(|&row| (row, self.matrix.predict(row, &head))));
@@ -245,22 +239,6 @@ fn label(row: &Row) -> Label {
     }
     let (weak, strong) = (row.weak_score.map(f64::from), row.strong_score.map(f64::from));
     Label { weak, strong, assumed: row.assumed, digest }
-}
-
-#[derive(Default)]
-struct Collected {
-    grams: Vec<(usize, i32)>,
-    words: Vec<u16>,
-}
-
-impl Visit for Collected {
-    fn gram(&mut self, bucket: usize, halves: i32) {
-        self.grams.push((bucket, halves));
-    }
-
-    fn word(&mut self, bucket: usize) {
-        self.words.push(bucket as u16);
-    }
 }
 
 const _: () = assert!(STRUCTURE <= 64 && features::FAMILIAR_BITS <= 16);

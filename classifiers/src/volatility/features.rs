@@ -1,7 +1,7 @@
 //! What the volatility model sees of a question: words, pairs of neighbours, endings and cue classes, hashed.
 
 use super::cues::{self, Cues};
-use crate::learned::features;
+use crate::learned::features::{self, Visit};
 use crate::text::{self, Shape, Word};
 
 /// Version of the feature map.
@@ -21,24 +21,6 @@ const MINOR: i32 = 1;
 
 /// Endings are taken from words of at least this length.
 const ENDING_FROM: u32 = 6;
-
-/// Receives the features of one question.
-pub(super) trait Visit {
-    /// One hashed feature, seen for the first time in this question: its value in halves, with its sign.
-    fn gram(&mut self, bucket: usize, halves: i32);
-    /// One word as the gate's bucket.
-    fn word(&mut self, bucket: usize);
-}
-
-impl<V: Visit> Visit for &mut V {
-    fn gram(&mut self, bucket: usize, halves: i32) {
-        (**self).gram(bucket, halves);
-    }
-
-    fn word(&mut self, bucket: usize) {
-        (**self).word(bucket);
-    }
-}
 
 /// Shows every feature of `question` to `visitor`.
 pub(super) fn visit(question: &str, visitor: &mut impl Visit) -> (Shape, Cues) {

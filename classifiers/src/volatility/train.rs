@@ -2,10 +2,10 @@
 
 use super::artifact::{Artifact, Head};
 use super::dataset::{Changes, Question};
-use super::features::{self, BUCKETS, Visit};
+use super::features::{self, BUCKETS};
 use super::{DAY, HEADS, NEVER, WEEK};
 use crate::learned::calibrate::Curve;
-use crate::learned::features::{HALF, norm, structure};
+use crate::learned::features::{Collected, HALF, norm, structure};
 use crate::learned::gate::background::Background;
 use crate::learned::gate::{Form, Gate, Sample};
 use crate::learned::ridge::{self, Matrix};
@@ -89,13 +89,7 @@ impl Corpus {
             |rows: &[usize]| ridge::solve(&self.matrix, rows, PENALTY, |row| (self.truth(head, row), 1.0));
         let mut held_out = Vec::with_capacity(order.len());
         for (at, fold) in folds.iter().enumerate() {
-            let rest: Vec<usize> = folds
-                .iter()
-                .enumerate()
-                .filter(|(other, _)| *other != at)
-                .flat_map(|(_, rows)| rows)
-                .copied()
-                .collect();
+            let rest: Vec<usize> = shuffle::all_but(folds, at);
             let fitted = solve(&rest);
             held_out
                 .extend(fold.iter().map(|&row| (self.matrix.predict(row, &fitted), self.truth(head, row))));
@@ -129,21 +123,5 @@ fn provenance(questions: &[Question], options: &Options) -> Provenance {
         assumed: 0,
         data: format!("{digest:016x}"),
         note: options.note.clone(),
-    }
-}
-
-#[derive(Default)]
-struct Collected {
-    grams: Vec<(usize, i32)>,
-    words: Vec<u16>,
-}
-
-impl Visit for Collected {
-    fn gram(&mut self, bucket: usize, halves: i32) {
-        self.grams.push((bucket, halves));
-    }
-
-    fn word(&mut self, bucket: usize) {
-        self.words.push(bucket as u16);
     }
 }
