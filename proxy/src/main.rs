@@ -6,6 +6,11 @@ use clap::Parser;
 use router_proxy::args::{Cache, Cli, Command, Demo, Eval, Key, Train};
 use router_proxy::commands;
 
+/// A request makes a hundred small allocations that often end on another thread than they began on. Against the system's allocator a
+/// stream costs 1.16 × instead of 1.37 × the CPU of a bare proxy, for some 20 MiB more memory (`benches/load`).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command.unwrap_or_else(|| Command::Demo(Demo::default())) {
