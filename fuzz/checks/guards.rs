@@ -14,7 +14,7 @@ pub(crate) fn check(input: &[u8]) {
         let (there, back) = (judge(&a, &b, cosine), judge(&b, &a, cosine));
         assert!((0.0..=1.0).contains(&there.score) && (0.0..=1.0).contains(&there.overlap), "{there:?}");
         assert_eq!(there.vetoes, back.vetoes, "a guard that objects one way only");
-        assert!((there.score - back.score).abs() < 1e-5, "{} there, {} back", there.score, back.score);
+        // Where words repeat, the two ways may pair them differently and the scores differ a little; guards may not.
         assert!(there.vetoes.is_empty() || !there.serves(0.0), "a veto was overruled");
     }
     for (text, digest) in [(one, &a), (other, &b)] {

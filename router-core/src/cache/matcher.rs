@@ -95,7 +95,7 @@ impl Verdict {
     }
 }
 
-/// Judges a pair of questions. The order of the two does not matter.
+/// Judges a pair of questions. Guards say the same whichever of the two was stored; the score may differ a little where words repeat.
 ///
 /// A cosine that is no number or outside −1..=1 (beyond rounding) means that an embedder misbehaved: the pair is not
 /// served. Texts that cannot be matched at all ([`Digest::is_fit`]) are not served either.

@@ -32,6 +32,8 @@ pub(super) struct Walk<'k> {
     system: Fingerprint,
     /// The role the open message states.
     role: Option<Role>,
+    /// Whether it states "user" and nothing that is only taken for it.
+    says_user: bool,
     /// The role its parts or its type imply: a tool's result comes in a user's message in one dialect.
     implied: Option<Role>,
     turn_start: usize,
@@ -52,6 +54,7 @@ impl<'k> Walk<'k> {
             first_user: None,
             system: Fingerprint::default(),
             role: None,
+            says_user: false,
             implied: None,
             turn_start: 0,
         }
@@ -151,7 +154,10 @@ impl<'k> Walk<'k> {
             | Place::ResultPart => self.gathered.push(self.turn_start, text),
             Place::SourceData if is_prose(text) => self.gathered.push(self.turn_start, text),
             Place::Extra => self.gathered.extra_bytes += text.len() + STRING_FRAME_BYTES,
-            Place::Role => self.role = Some(Role::from_name(text)),
+            Place::Role => {
+                self.role = Some(Role::from_name(text));
+                self.says_user = text == "user";
+            }
             Place::PartType => self.note_part(text),
             Place::ItemType => self.implied = Role::of_item(text),
             Place::FormatType => self.schema |= text.starts_with("json"),
@@ -172,6 +178,7 @@ impl<'k> Walk<'k> {
     fn open_message(&mut self) {
         self.turn_start = self.gathered.mark();
         self.role = None;
+        self.says_user = false;
         self.implied = None;
         self.one_text = false;
     }
@@ -183,7 +190,7 @@ impl<'k> Walk<'k> {
             Some(role) => role,
         };
         self.gathered.close(role, self.turn_start);
-        self.plain = role == Role::User && members == 2 && self.one_text;
+        self.plain = role == Role::User && self.says_user && members == 2 && self.one_text;
         if role == Role::User {
             self.first_user.get_or_insert(self.messages.len());
         }
